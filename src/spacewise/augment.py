@@ -1,0 +1,52 @@
+"""Whole batches as tensors, on their device, from an explicit generator."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spacewise.errors import InputError
+
+
+def mirror(length: int, margin: int, device: torch.device | None = None) -> Tensor:
+    """Indices that pad a side of `length` by `margin` on each end, mirrored about the edge pixel."""
+    positions = torch.arange(-margin, length + margin, device=device).abs()
+    return torch.where(positions < length, positions, 2 * (length - 1) - positions)
+
+
+def translate(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
+    """Shifts each image by its own offset, with mirrored edges (Wang et al., section III-A).
+
+    The batch is padded once; each result is one window of the view of all windows, so that nothing but
+    the result is copied.
+
+    Args:
+        images: (sample, band, height, width), any type.
+        offsets: (sample, 2) whole pixels down and right, between -limit and limit.
+        limit: the largest shift in pixels, below height and width.
+
+    Raises:
+        InputError: the limit is negative, or not below the size of the images.
+    """
+    height, width = images.shape[-2:]
+    if not 0 <= limit < min(height, width):
+        raise InputError(f"shift must be 0 to {min(height, width) - 1} pixels for {height} x {width}, not {limit}")
+    if limit == 0:
+        return images
+    padded = images.index_select(2, mirror(height, limit, images.device))
+    padded = padded.index_select(3, mirror(width, limit, images.device))
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+    start = limit - offsets.to(images.device)
+    return windows[torch.arange(len(images), device=images.device), :, start[:, 0], start[:, 1]]
+
+
+def offsets(samples: int, limit: int, generator: torch.Generator) -> Tensor:
+    """Uniform whole-pixel shifts (sample, 2) from -limit to limit."""
+    return torch.randint(-limit, limit + 1, (samples, 2), generator=generator)
+
+
+def copies(samples: int, number: int, limit: int, seed: int) -> Tensor:
+    """Offsets (sample, 1 + number, 2) of each sample and its fixed translated copies; the first is zero."""
+    generator = torch.Generator().manual_seed(seed)
+    shifts = offsets(samples * number, limit, generator).reshape(samples, number, 2)
+    return torch.cat([torch.zeros(samples, 1, 2, dtype=torch.long), shifts], dim=1)

@@ -1,0 +1,156 @@
+"""Decode once into a memory-mapped array; later epochs and runs start at once.
+
+The cache lives in `$SPACEWISE_CACHE` or `~/.cache/spacewise`, one folder a (source, size). It may be
+deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spacewise.errors import InputError
+from spacewise.progress import track
+from spacewise.sources.source import Source
+
+VERSION = 2
+FITS = ("crop", "resize")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The images of a source at one size.
+
+    Attributes:
+        images: (sample, band, height, width), uint8 where the files are, float32 otherwise.
+        sizes: (sample, 2) native height and width.
+        digests: (sample,) digest of the decoded pixels at their native size: equal for identical images.
+    """
+
+    images: Tensor
+    sizes: np.ndarray
+    digests: np.ndarray
+
+
+def folder() -> Path:
+    """Where decoded images are kept."""
+    return Path(os.environ.get("SPACEWISE_CACHE", Path.home() / ".cache" / "spacewise"))
+
+
+def decoded(source: Source, size: int) -> Decoded:
+    """All images of a source at `size` x `size` pixels, from the cache or decoded into it.
+
+    Raises:
+        InputError: a file cannot be decoded, bands differ, pixels are not finite, or the disk is full.
+    """
+    if size < 1:
+        raise InputError(f"size must be 1 pixel or more, not {size}")
+    key = hashlib.sha256(f"{VERSION}:{source.name}:{source.stamp}:{source.fit}:{size}".encode())
+    place = folder() / key.hexdigest()[:24]
+    if not source.stamp:
+        return _decode(source, size, None)
+    if not (place / "digests.npy").is_file():
+        try:
+            _fill(place, source, size)
+        except OSError as error:
+            raise InputError(f"cannot write the cache {place}: {error.strerror or error}") from error
+    # copy-on-write: torch accepts only writable arrays, and nothing here may write to the file
+    images = torch.from_numpy(np.load(place / "images.npy", mmap_mode="c"))
+    return Decoded(images, np.load(place / "sizes.npy"), np.load(place / "digests.npy"))
+
+
+def _fill(place: Path, source: Source, size: int) -> None:
+    """Builds the folder beside its place and moves it there; the loser of a race discards its own."""
+    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        made = _decode(source, size, partial / "images.npy")
+        np.save(partial / "sizes.npy", made.sizes)
+        np.save(partial / "digests.npy", made.digests)
+        del made
+        try:
+            partial.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _decode(source: Source, size: int, file: Path | None) -> Decoded:
+    first = source.read(0)
+    dtype = np.dtype(np.uint8) if first.dtype == np.uint8 else np.dtype(np.float32)
+    shape = (len(source), first.shape[0], size, size)
+    images: np.ndarray
+    if file is None:
+        images = np.empty(shape, dtype)
+    else:
+        images = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    sizes = np.empty((len(source), 2), np.int32)
+    digests = np.empty(len(source), "S32")
+
+    def one(index: int) -> None:
+        pixels = source.read(index)
+        _check(source, index, pixels, first)
+        sizes[index] = pixels.shape[1:]
+        stamp = f"{pixels.dtype}{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes()
+        digests[index] = hashlib.blake2b(stamp, digest_size=16).hexdigest().encode()
+        images[index] = fit(pixels, size, source.fit)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in track(pool.map(one, range(len(source))), f"decoding {source.name}", len(source)):
+            pass
+    return Decoded(torch.from_numpy(images), sizes, digests)
+
+
+def _check(source: Source, index: int, pixels: np.ndarray, first: np.ndarray) -> None:
+    name = source.facts["id"].iat[index]
+    if pixels.shape[0] != first.shape[0]:
+        raise InputError(
+            f"{name} has {pixels.shape[0]} bands where {source.facts['id'].iat[0]} has {first.shape[0]}; "
+            "all images of a source need the same bands"
+        )
+    if pixels.dtype != first.dtype and np.uint8 in (pixels.dtype, first.dtype):
+        raise InputError(
+            f"{name} holds {pixels.dtype} where {source.facts['id'].iat[0]} holds {first.dtype}; "
+            "all images of a source need the same type"
+        )
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        bad = int((~np.isfinite(pixels)).sum())
+        raise InputError(f"{name}: {bad} pixels are NaN or infinite; replace them or leave the file out")
+
+
+def fit(pixels: np.ndarray, size: int, how: str) -> np.ndarray:
+    """One image (band, height, width) at size x size.
+
+    `crop` takes the centre and mirrors the edges where the image is too small; `resize` interpolates
+    with antialiasing. 8-bit images stay 8-bit; others become float32.
+    """
+    if pixels.dtype != np.uint8:
+        pixels = pixels.astype(np.float32)
+    if pixels.shape[1:] == (size, size):
+        return pixels
+    if how == "crop":
+        rows, columns = (_centre(length, size) for length in pixels.shape[1:])
+        return pixels[:, rows][:, :, columns]
+    values = torch.from_numpy(np.ascontiguousarray(pixels)).float()[None]
+    values = torch.nn.functional.interpolate(values, (size, size), mode="bilinear", antialias=True)[0]
+    return values.round().clamp(0, 255).byte().numpy() if pixels.dtype == np.uint8 else values.numpy()
+
+
+def _centre(length: int, size: int) -> np.ndarray:
+    """Indices of the `size` central positions of a side, mirrored beyond its ends."""
+    positions = np.arange(size) + (length - size) // 2
+    if length == 1:
+        return np.zeros(size, int)
+    period = 2 * (length - 1)
+    folded = np.mod(positions, period)
+    return np.where(folded < length, folded, period - folded)

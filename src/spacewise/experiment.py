@@ -1,0 +1,187 @@
+"""The complete, serialisable description from which a run follows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spacewise import nets, sources, splits
+from spacewise.errors import InputError, suggest, unknown
+from spacewise.nets.chain import Chain
+from spacewise.objective import Objective
+from spacewise.sources.source import Source
+from spacewise.splits import Split
+
+
+class Strict(BaseModel):
+    """A part of an experiment: an unknown key is an error that says which was meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(_first(error, type(self))) from None
+
+
+class Named(BaseModel):
+    """A function's name in its table, and the options that it is called with."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Supervised(Strict):
+    """Settings of the supervised regime.
+
+    Attributes:
+        epochs: passes over the training samples (each with its fixed copies, where there are any).
+        batch: samples a step, over all processes.
+        optimizer: `adamw`, or `sgd` with momentum.
+        rate: the largest learning rate.
+        momentum: of SGD.
+        weight_decay: R(W); on weights of layers, not on biases and normalisation.
+        schedule: `onecycle` (up for a third, then down to nothing), `cosine`, `constant`, or `steps`
+            (times 0.9 at every twentieth of the training, as in the released solver of Wang et al.).
+        shift: largest translation of a training image in pixels, each way; 0 for none.
+        copies: 0 for fresh shifts every epoch; n for n fixed translated copies beside each image.
+        precision: `bf16`, `float32`, or `auto`: bf16 where the machine multiplies in it.
+        patience: epochs without a better validation accuracy after which training stops; 0 for never.
+    """
+
+    name: Literal["supervised"] = "supervised"
+    epochs: int = Field(30, ge=1)
+    batch: int = Field(64, ge=2)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    rate: float = Field(1e-3, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    schedule: Literal["onecycle", "cosine", "constant", "steps"] = "onecycle"
+    shift: int = Field(0, ge=0)
+    copies: int = Field(0, ge=0)
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    patience: int = Field(0, ge=0)
+
+
+class Data(Strict):
+    """Where samples come from, and which of them do what."""
+
+    source: Named
+    split: Named
+
+
+class Experiment(Strict):
+    """Data, net, objective, regime, seed."""
+
+    data: Data
+    net: Named
+    objective: list[str]
+    regime: Supervised = Supervised()
+    seed: int = Field(0, ge=0)
+
+    def yaml(self) -> str:
+        """The experiment as YAML that reads back as the same experiment."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def source(self) -> Source:
+        """Opens the source. Raises `InputError` for an unknown name or option, or bad data."""
+        return _call("source", sources.SOURCES, self.data.source)
+
+    def split(self, source: Source) -> Split:
+        """Splits the source."""
+        return _call("split", splits.SPLITS, self.data.split, source)
+
+    def chain(self, source: Source, classes: int) -> Chain:
+        """Builds the network, its weights drawn from the seed."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return _call("net", nets.NETS, self.net, classes=classes, bands=source.read(0).shape[0])
+
+    def goal(self) -> Objective:
+        """Reads the objective."""
+        return Objective(*self.objective)
+
+
+def read(path: Path, changes: Sequence[str] = ()) -> Experiment:
+    """Reads an experiment from YAML, with changes such as `epochs=30` or `net.pooling=average`.
+
+    Raises:
+        InputError: the file is missing or no mapping, or a key or value is wrong.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"experiment {path} does not exist") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is no experiment: expected the keys {', '.join(Experiment.model_fields)}")
+    return Experiment(**changed(values, changes))
+
+
+def changed(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Values with `key=value` changes applied; a key is a dotted path, or a name of the regime's."""
+    result = dict(values)
+    for change in changes:
+        key, equals, written = change.partition("=")
+        if not equals:
+            raise InputError(f"--set takes key=value, such as epochs=30, not '{change}'")
+        path = key.strip().split(".")
+        if path[0] in Supervised.model_fields and path[0] != "name":
+            path = ["regime", *path]
+        if path[0] not in Experiment.model_fields:
+            options = [*Experiment.model_fields, *(f for f in Supervised.model_fields if f != "name")]
+            raise unknown("key", key, options)
+        _place(result, path, yaml.safe_load(written))
+    return result
+
+
+def _place(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for key in path[:-1]:
+        inner = values.get(key)
+        values[key] = dict(inner) if isinstance(inner, Mapping) else {}
+        values = values[key]
+    values[path[-1]] = value
+
+
+def _call(kind: str, table: Mapping[str, Callable[..., Any]], named: Named, *args: Any, **given: Any) -> Any:
+    """Calls what the name stands for; unknown options are met here, with the nearest that there is."""
+    if named.name not in table:
+        raise unknown(kind, named.name, table)
+    function = table[named.name]
+    known = [p for p in inspect.signature(function).parameters if p != "source" and p not in given]
+    for option in named.options:
+        if option not in known:
+            raise unknown(f"option of {kind} {named.name}", option, known)
+    try:
+        return function(*args, **given, **named.options)
+    except TypeError as error:
+        raise InputError(f"{kind} {named.name}: {error}") from error
+
+
+def _first(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first complaint of a validation, as one line with the nearest right key."""
+    complaint = error.errors()[0]
+    where = ".".join(str(key) for key in complaint["loc"])
+    if complaint["type"] == "extra_forbidden":
+        fields: Any = model.model_fields
+        for key in complaint["loc"][:-1]:
+            fields = getattr(fields[key].annotation, "model_fields", fields) if key in fields else fields
+        return f"unknown key '{where}': {suggest(str(complaint['loc'][-1]), fields)}"
+    if complaint["type"] == "missing":
+        return f"key '{where}' is missing"
+    return f"{where}: {complaint['msg'][0].lower()}{complaint['msg'][1:]}, not {complaint['input']!r}"

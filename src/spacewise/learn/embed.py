@@ -1,0 +1,62 @@
+"""A network applied to a part: each sample once, every space kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from spacewise.nets.chain import Chain, read_space
+
+
+def fast_precision() -> str:
+    """`bf16` where this machine multiplies in it faster than in float32, else `float32`."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
+
+
+def fabric(precision: str, **options: object) -> Fabric:
+    """Fabric with our names of precisions."""
+    chosen = fast_precision() if precision == "auto" else precision
+    return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
+
+
+class Selected(nn.Module):
+    """A chain that returns only the vectors asked for: what is not returned is not converted or gathered."""
+
+    def __init__(self, chain: Chain, spaces: Sequence[str]) -> None:
+        super().__init__()
+        self.chain = chain
+        self.wanted = tuple(spaces)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        spaces = self.chain(images)
+        return {name: read_space(spaces, name) for name in self.wanted}
+
+
+@torch.inference_mode()
+def embed(
+    chain: Chain, batches: Iterable[Tensor], spaces: Sequence[str], *, precision: str = "float32"
+) -> dict[str, np.ndarray]:
+    """Every named space of every sample: float32 vectors (sample, dimension).
+
+    Args:
+        batches: images (sample, band, height, width).
+        spaces: names, with a reading where wanted (`block3:max`).
+        precision: float32 by default, so that an audit does not depend on the machine's bf16.
+    """
+    training = chain.training
+    device = next(chain.parameters()).device
+    chain.eval()
+    found: dict[str, list[Tensor]] = {name: [] for name in spaces}
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for images in batches:
+            values = chain(images.to(device))
+            for name in spaces:
+                found[name].append(read_space(values, name).float().cpu())
+    chain.train(training)
+    return {name: torch.cat(pieces).numpy() for name, pieces in found.items()}

@@ -1,0 +1,46 @@
+"""Optimizers, and the learning rate as a function of how far the training is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import nn
+
+from spacewise.experiment import Supervised
+
+
+def onecycle(share: float) -> float:
+    """Cosine from 1/25 up to 1 over the first 30 %, then cosine down to nothing (Smith and Topin 2018)."""
+    if share < 0.3:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * share / 0.3)) / 2
+    return (1 + math.cos(math.pi * (share - 0.3) / 0.7)) / 2
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "onecycle": onecycle,
+    "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
+    "constant": lambda share: 1.0,
+    "steps": lambda share: 0.9 ** int(20 * share),
+}
+
+
+def optimizer(modules: Iterable[nn.Module], settings: Supervised) -> torch.optim.Optimizer:
+    """AdamW or SGD; weights of layers decay, biases and normalisation do not."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, settings.rate, momentum=settings.momentum, fused=True)
+    return torch.optim.AdamW(groups, settings.rate, fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, settings: Supervised, share: float) -> float:
+    """Sets and returns the rate for the step that begins when `share` (0 to 1) of the training is done."""
+    rate = settings.rate * SCHEDULES[settings.schedule](share)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate

@@ -1,0 +1,85 @@
+"""What every loss on a space is."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from spacewise.errors import InputError
+
+
+class Loss(nn.Module):
+    """A number to minimise, from the vectors of one space and the labels.
+
+    `Contrastive(dissimilar_margin=1.0) @ "classifier"` places it on a space; `0.5 * … @ …` weighs it.
+    State (centres, prototypes, banks) is held in buffers or parameters, so that it is saved and moved.
+    """
+
+    name: str
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.options = options
+
+    def bind(self, classes: int, dimension: int) -> None:
+        """Makes room for state, once the number of classes and the dimension of the space are known."""
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Scalar, from embeddings (sample, dimension) and labels (sample,)."""
+        raise NotImplementedError
+
+    def __matmul__(self, space: str) -> Term:
+        return Term(1.0, self, space)
+
+    def __rmul__(self, weight: float) -> Weighed:
+        return Weighed(float(weight), self)
+
+    def __str__(self) -> str:
+        """The text form, without the options that stand at their defaults."""
+        defaults = inspect.signature(type(self)).parameters
+        changed = {k: v for k, v in self.options.items() if v != defaults[k].default}
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in changed.items())})"
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A loss with its weight, not yet on a space."""
+
+    weight: float
+    loss: Loss
+
+    def __matmul__(self, space: str) -> Term:
+        return Term(self.weight, self.loss, space)
+
+
+@dataclass(frozen=True)
+class Term:
+    """weight x loss @ space."""
+
+    weight: float
+    loss: Loss
+    space: str
+
+    @property
+    def name(self) -> str:
+        """`contrastive@classifier`: how the term is logged."""
+        return f"{self.loss.name}@{self.space}"
+
+    def __rmul__(self, weight: float) -> Term:
+        return Term(float(weight) * self.weight, self.loss, self.space)
+
+    def __str__(self) -> str:
+        call = str(self.loss).removesuffix("()")
+        return f"{self.weight:g}*{call}@{self.space}" if self.weight != 1.0 else f"{call}@{self.space}"
+
+
+def check_batch(embeddings: Tensor, labels: Tensor) -> None:
+    """Raises `InputError` unless there is one vector for each label."""
+    if embeddings.ndim != 2 or labels.ndim != 1 or len(embeddings) != len(labels):
+        raise InputError(
+            f"a loss takes embeddings (sample, dimension) and labels (sample,), "
+            f"not {tuple(embeddings.shape)} and {tuple(labels.shape)}"
+        )

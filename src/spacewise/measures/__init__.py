@@ -1,0 +1,37 @@
+"""Measures: one module a question, asked of numpy arrays.
+
+- `accuracy`: how often is the predicted class the true one, in each subset?
+- `confusion`: which class is taken for which?
+- `nearest`: who are the nearest neighbours, and do they carry the right label?
+- `representation`: are test samples embedded where training put their class?
+- `scores`: how much does a sample look like what was trained on?
+- `rejection`: can what was never trained on be rejected?
+- `projection`: what does a space look like on paper?
+- `summary`: over seeds and folds, is a difference more than chance?
+
+Per sample first, mean second. Measures know nothing of runs, files or pages.
+"""
+
+from __future__ import annotations
+
+from spacewise.measures import (
+    accuracy,
+    confusion,
+    nearest,
+    projection,
+    rejection,
+    representation,
+    scores,
+    summary,
+)
+
+__all__ = [
+    "accuracy",
+    "confusion",
+    "nearest",
+    "projection",
+    "rejection",
+    "representation",
+    "scores",
+    "summary",
+]

@@ -1,0 +1,105 @@
+"""Are test samples embedded where training put their class?
+
+The numbers behind a picture of training and test points in one space: unseen serials that are
+recognised lie near the training samples of their class, the others do not. Euclidean distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spacewise.errors import InputError
+from spacewise.measures import checks
+from spacewise.measures.nearest import nearest_accuracy
+
+
+def margin_ratio(features: Any, labels: Any, train_features: Any, train_labels: Any) -> np.ndarray:
+    """Distance to the own class's training mean over that to the nearest other's (sample,).
+
+    Below 1 the sample lies with its own class. 1 where both distances are zero (a space collapsed to
+    a point), infinite on top of another class's mean.
+
+    Args:
+        features: (sample, dimension).
+        labels: (sample,) integer class indices.
+        train_features: (train sample, dimension).
+        train_labels: (train sample,) integer class indices.
+
+    Raises:
+        InputError: malformed arrays, a label that training does not have, fewer than two classes.
+    """
+    features, labels, train, train_labels = _validate(features, labels, train_features, train_labels)
+    classes, codes = np.unique(train_labels, return_inverse=True)
+    means = [train[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(classes))]
+    distances = np.stack([np.linalg.norm(features - mean, axis=1) for mean in means], axis=1)
+    samples, own = np.arange(len(labels)), np.searchsorted(classes, labels)
+    to_own = distances[samples, own]
+    distances[samples, own] = np.inf
+    to_other = distances.min(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((to_own == 0) & (to_other == 0), 1.0, to_own / to_other)
+
+
+def same_class_neighbour(features: Any, labels: Any, train_features: Any, train_labels: Any) -> np.ndarray:
+    """Whether the nearest training sample is of the same class: bool (sample,).
+
+    Arguments and errors as `margin_ratio`.
+    """
+    features, labels, train, train_labels = _validate(features, labels, train_features, train_labels)
+    return nearest_accuracy(features, labels, train, train_labels)
+
+
+def representation(
+    features: Any,
+    labels: Any,
+    train_features: Any,
+    train_labels: Any,
+    subsets: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Training against test representation by subset (what dual loss, figure 8 shows).
+
+    Args:
+        features, labels, train_features, train_labels: as `margin_ratio`.
+        subsets: by name, a boolean mask (sample,).
+
+    Returns:
+        One row a subset, `overall` first: subset, n, margin_ratio (median), own_side (share with a ratio
+        below 1), same_class_neighbour (share). An empty subset has n 0 and NaN.
+
+    Raises:
+        InputError: as `margin_ratio`; malformed subsets.
+    """
+    ratios = margin_ratio(features, labels, train_features, train_labels)
+    masks = checks.subsets(subsets, len(ratios))
+    beside = same_class_neighbour(features, labels, train_features, train_labels)
+    samples = pd.DataFrame({"margin_ratio": ratios, "own_side": ratios < 1, "same_class_neighbour": beside})
+    rows = [{"subset": name, "n": int(mask.sum()), **_row(samples[mask])} for name, mask in masks.items()]
+    return pd.DataFrame(rows)
+
+
+def _row(samples: pd.DataFrame) -> dict[str, float]:
+    if samples.empty:
+        return dict.fromkeys(samples.columns, np.nan)
+    return {
+        "margin_ratio": float(samples["margin_ratio"].median()),
+        "own_side": float(samples["own_side"].mean()),
+        "same_class_neighbour": float(samples["same_class_neighbour"].mean()),
+    }
+
+
+def _validate(features: Any, labels: Any, train_features: Any, train_labels: Any) -> tuple[np.ndarray, ...]:
+    train = checks.matrix("train features", train_features)
+    train_labels = checks.labels("train labels", train_labels, length=len(train))
+    features = checks.matrix("features", features, columns=train.shape[1])
+    labels = checks.labels("labels", labels, length=len(features))
+    classes = np.unique(train_labels)
+    if len(classes) < 2:
+        raise InputError(f"train labels: one class ({classes[0]}), expected at least two to compare")
+    strangers = np.setdiff1d(labels, classes)
+    if len(strangers):
+        raise InputError(f"labels: class {strangers[0]} has no training sample, there are {classes.tolist()}")
+    return features, labels, train, train_labels

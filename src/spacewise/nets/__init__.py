@@ -1,0 +1,32 @@
+"""Networks that return their spaces by name. `NETS` is the table that an experiment reads."""
+
+from collections.abc import Callable
+
+from spacewise.nets.aconvnet import aconvnet
+from spacewise.nets.caffenet import caffenet
+from spacewise.nets.chain import Chain, output_sizes, parameter_count, read_space, wrap
+from spacewise.nets.ding import ding
+from spacewise.nets.spp import spp
+from spacewise.nets.vgg import vgg16
+
+NETS: dict[str, Callable[..., Chain]] = {
+    "aconvnet": aconvnet,
+    "spp": spp,
+    "ding": ding,
+    "caffenet": caffenet,
+    "vgg16": vgg16,
+}
+
+__all__ = [
+    "NETS",
+    "Chain",
+    "aconvnet",
+    "caffenet",
+    "ding",
+    "output_sizes",
+    "parameter_count",
+    "read_space",
+    "spp",
+    "vgg16",
+    "wrap",
+]

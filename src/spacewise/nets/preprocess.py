@@ -1,0 +1,43 @@
+"""From stored pixels to what the first layer sees."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+AMPLITUDES = ("intensity", "magnitude")
+
+
+class Preprocess(nn.Module):
+    """(root of the magnitude, for radar) minus the mean, over the deviation, by band.
+
+    The square root of the magnitude is the input of Wang et al. (section III-A). Mean and deviation are
+    those of the training images; they are buffers, so that they are saved with the weights and other
+    data is seen in the same way. Fresh, it changes nothing but the type.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    root: Tensor
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(bands))
+        self.register_buffer("deviation", torch.ones(bands))
+        self.register_buffer("root", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(sample, band, height, width) of any type to float32."""
+        values = images.float()
+        if self.root:
+            values = values.clamp(min=0).sqrt()
+        return (values - self.mean[:, None, None]) / self.deviation[:, None, None]
+
+    def fit(self, images: Tensor, amplitude: str) -> None:
+        """Takes mean and deviation by band from images (sample, band, height, width)."""
+        self.root.fill_(amplitude == "magnitude")
+        values = images.float()
+        if self.root:
+            values = values.clamp(min=0).sqrt()
+        self.mean.copy_(values.mean(dim=(0, 2, 3)))
+        self.deviation.copy_(values.std(dim=(0, 2, 3)).clamp(min=1e-6))

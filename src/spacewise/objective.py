@@ -1,0 +1,126 @@
+"""The sum of terms: `"1.0*contrastive(dissimilar_margin=1.0)@classifier"` and its meaning."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spacewise.errors import InputError, unknown
+from spacewise.losses import LOSSES
+from spacewise.losses.loss import Loss, Term
+from spacewise.nets.chain import Chain, read_space
+
+FORM = re.compile(r"\s*(?:(?P<weight>[^*(@]+?)\s*\*)?\s*(?P<call>[A-Za-z_]\w*\s*(?:\(.*\))?)\s*@\s*(?P<space>[\w:.]+)\s*")
+EXAMPLE = '"1.0*contrastive(dissimilar_margin=1.0)@classifier"'
+
+
+def parse_term(text: str) -> Term:
+    """Reads `weight*loss(option=value)@space`; the weight is 1 where it is left out.
+
+    Raises:
+        InputError: the form is not this, the loss or an option is unknown, or a value is no literal.
+    """
+    match = FORM.fullmatch(text)
+    if not match:
+        raise InputError(f"term '{text}' is not of the form weight*loss(option=value)@space, like {EXAMPLE}")
+    name, options = _call(match["call"], text)
+    if name not in LOSSES:
+        raise unknown("loss", name, LOSSES)
+    known = [option for option in inspect.signature(LOSSES[name]).parameters if option != "options"]
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of loss {name}", option, known)
+    return Term(_weight(match["weight"], text), LOSSES[name](**options), match["space"])
+
+
+def _weight(written: str | None, text: str) -> float:
+    try:
+        weight = 1.0 if written is None else float(written)
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InputError(f"term '{text}': the weight must be a number, zero or more, not '{written}'")
+    return weight
+
+
+def _call(written: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of `loss(option=value)`. Values are literals; nothing is evaluated."""
+    try:
+        node = ast.parse(written.strip(), mode="eval").body
+        if isinstance(node, ast.Name):
+            return node.id, {}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+            return node.func.id, {str(item.arg): ast.literal_eval(item.value) for item in node.keywords}
+    except (SyntaxError, ValueError):
+        pass
+    raise InputError(f"term '{text}': options are written option=value with plain values, like {EXAMPLE}")
+
+
+class Objective(nn.Module):
+    """The sum of terms placed on spaces. Each term is logged under its own name.
+
+    Args:
+        terms: texts (`"crossentropy@classifier"`) or terms (`Center() @ "feature"`), at least one.
+
+    Raises:
+        InputError: no term, a text that cannot be read, or the same loss twice on the same space.
+    """
+
+    def __init__(self, *terms: str | Term) -> None:
+        super().__init__()
+        if not terms:
+            raise InputError(f"an objective needs at least one term, like {EXAMPLE}")
+        self.terms = [parse_term(term) if isinstance(term, str) else _placed(term) for term in terms]
+        names = [term.name for term in self.terms]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"'{name}' stands twice in the objective; add the weights instead")
+        self.losses = nn.ModuleList(term.loss for term in self.terms)
+
+    def bind(self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]]) -> None:
+        """Checks every space against the chain and makes room for the state of the losses.
+
+        Args:
+            chain: the network; an unknown space lists those that it has.
+            classes: number of classes.
+            sizes: shape of each space for one sample, as from `output_sizes`.
+        """
+        for term in self.terms:
+            chain.check_space(term.space)
+            space, _, reading = term.space.partition(":")
+            shape = sizes[space]
+            pooled = len(shape) == 3 and reading != "flatten"
+            term.loss.bind(classes, shape[0] if pooled else math.prod(shape))
+
+    @property
+    def spaces(self) -> list[str]:
+        """The spaces that the objective reads, with their readings (`block3:max`)."""
+        return sorted({term.space for term in self.terms})
+
+    def forward(self, spaces: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum, and each term's unweighted value (detached) by name."""
+        values = {term.name: term.loss(read_space(spaces, term.space), labels) for term in self.terms}
+        total = torch.stack([term.weight * values[term.name] for term in self.terms]).sum()
+        return total, {name: value.detach() for name, value in values.items()}
+
+    def texts(self) -> list[str]:
+        """The terms as texts that read back as the same terms."""
+        return [str(term) for term in self.terms]
+
+    def __str__(self) -> str:
+        return " + ".join(self.texts())
+
+
+def _placed(term: object) -> Term:
+    if isinstance(term, Term):
+        return term
+    if isinstance(term, Loss):
+        raise InputError(f"{term.name} is on no space: write {type(term).__name__}() @ 'classifier'")
+    raise InputError(f"a term is a text like {EXAMPLE} or a loss @ space, not {type(term).__name__}")

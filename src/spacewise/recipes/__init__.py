@@ -1,0 +1,19 @@
+"""The papers' tables and figures, by name."""
+
+from spacewise.recipes import dual_loss
+from spacewise.recipes.recipe import Recipe, plan, reproduce
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        dual_loss.TABLE2,
+        dual_loss.TABLE3,
+        dual_loss.TABLE4,
+        dual_loss.TABLE5,
+        dual_loss.TABLE6,
+        dual_loss.TABLE7,
+        dual_loss.FIGURE10,
+    )
+}
+
+__all__ = ["RECIPES", "Recipe", "plan", "reproduce"]

@@ -1,0 +1,202 @@
+"""A run's folder: create, read back.
+
+    experiment.yaml      from which the run follows
+    run.json             where it stands, what made it
+    split.parquet        every sample's part and facts
+    log.csv              one row an epoch
+    state.safetensors    everything that resuming needs
+    weights/             best.safetensors (by validation), last.safetensors
+    audit/, report.html  what was measured
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from spacewise import files
+from spacewise.describe import description
+from spacewise.errors import InputError, unknown
+from spacewise.experiment import Experiment, read
+from spacewise.nets.chain import Chain
+from spacewise.splits import Split
+
+WEIGHTS = ("best", "last")
+
+
+@dataclass
+class Run:
+    """A trained (or interrupted) network with all that belongs to it.
+
+    Attributes:
+        net: the chain, with the weights named by `weights`.
+        split: the parts of its source; read again from the data when the run was opened from disk.
+    """
+
+    folder: Path
+    experiment: Experiment
+    net: Chain
+    split: Split
+    weights: str = "best"
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`run.json`."""
+        return files.read_json(self.folder / "run.json")
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return pd.read_csv(self.folder / "log.csv")
+
+    def load(self, weights: str) -> None:
+        """Puts the `best` or the `last` weights into the network."""
+        if weights not in WEIGHTS:
+            raise unknown("weights", weights, WEIGHTS)
+        path = self.folder / "weights" / f"{weights}.safetensors"
+        if not path.is_file():
+            raise InputError(f"{self.folder} has no {weights} weights: its training is not finished; "
+                             f"continue it with: spacewise train --resume {self.folder}")
+        tensors, _ = files.read_tensors(path)
+        load_weights(self.net, tensors, path)
+        self.weights = weights
+
+
+def load_weights(net: Chain, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Fills a network; raises `InputError` when the names or shapes are not its own."""
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{path} does not fit the network: {' '.join(str(error).split())}") from error
+
+
+def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "best") -> Run:
+    """Reads a run back.
+
+    Args:
+        folder: the run's folder.
+        net: the network, where it was made in Python and not by name.
+        weights: `"best"` or `"last"`.
+
+    Raises:
+        InputError: no run is there, its data are gone or have changed, or the network must be given.
+    """
+    folder = Path(folder)
+    experiment = read_experiment(folder)
+    source = experiment.source()
+    split = experiment.split(source)
+    recorded = files.read_json(folder / "run.json")["split"]
+    if split.digest() != recorded:
+        raise InputError(
+            f"{folder}: its data have changed: the split was {recorded} and is now {split.digest()} "
+            f"(compare {folder / 'split.parquet'})"
+        )
+    if net is None:
+        if experiment.net.name == "custom":
+            raise InputError(f"{folder}: its network was made in Python; open it with open_run(folder, net=…)")
+        net = experiment.chain(source, len(split.classes))
+    run = Run(folder, experiment, net, split, weights)
+    run.load(weights)
+    return run
+
+
+def status(folder: Path) -> str:
+    """`training` or `finished`."""
+    return str(files.read_json(folder / "run.json")["status"])
+
+
+def read_experiment(folder: Path) -> Experiment:
+    """The experiment of a run's folder."""
+    if not (folder / "experiment.yaml").is_file():
+        missing = "does not exist" if not folder.exists() else "holds no experiment.yaml"
+        raise InputError(f"{folder} is no run: it {missing}")
+    return read(folder / "experiment.yaml")
+
+
+def create(folder: Path, experiment: Experiment, split: Split, leaks: list[str]) -> None:
+    """Makes a run's folder, complete with experiment and split, in one step.
+
+    Raises:
+        InputError: the folder exists, or cannot be written.
+    """
+    if folder.exists():
+        raise InputError(occupied(folder))
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        files.write_text(partial / "experiment.yaml", experiment.yaml())
+        files.write_table(partial / "split.parquet", split.table())
+        files.write_json(partial / "run.json", first_facts(split, leaks))
+        partial.rename(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def occupied(folder: Path) -> str:
+    """What to say of a folder that is already there."""
+    if not (folder / "run.json").is_file():
+        return f"{folder} already exists and is no run; give another --out"
+    if status(folder) == "finished":
+        return f"{folder} already holds a finished run; give another --out"
+    return f"{folder} already holds an unfinished run; continue it with: spacewise train --resume {folder}"
+
+
+def first_facts(split: Split, leaks: list[str]) -> dict[str, Any]:
+    """What is known of a run before its first step."""
+    from spacewise import __version__
+
+    return {
+        "status": "training",
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": " ".join(["spacewise", *sys.argv[1:]]) if sys.argv[0].endswith("spacewise") else sys.argv[0],
+        "split": split.digest(),
+        "samples": {name: len(part) for name, part in split.parts.items()},
+        "classes": list(split.classes),
+        "leaks": leaks,
+        "spacewise": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+    }
+
+
+def commit() -> str:
+    """The commit of the code that runs, with `+` when it has been changed; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        shown = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, check=False, timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return shown.stdout.strip()
+
+
+def describe(net: Chain, objective: list[str], split: Split, regime: Any, seed: int) -> Experiment:
+    """The experiment that objects made in Python amount to."""
+    return Experiment(
+        data={"source": description(split.source), "split": description(split)},
+        net={**description(net), "size": net.size},
+        objective=objective,
+        regime=regime,
+        seed=seed,
+    )

@@ -1,0 +1,27 @@
+"""Sources of samples. `SOURCES` is the table that an experiment reads."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from spacewise.sources.folder import folder
+from spacewise.sources.mstar import mstar
+from spacewise.sources.simulated import simulated
+from spacewise.sources.source import Source
+
+SOURCES: dict[str, Callable[..., Source]] = {
+    "folder": folder,
+    "mstar": mstar,
+    "simulated": simulated,
+}
+
+__all__ = ["SOURCES", "Source", "folder", "mstar", "recognise", "simulated"]
+
+
+def recognise(root: str | Path) -> str:
+    """The format of a folder by its look: `mstar` where a folder is named like `17_DEG`, else `folder`."""
+    for place, folders, _ in os.walk(root):
+        if any(re.fullmatch(r"\d+_DEG", name, re.IGNORECASE) for name in [Path(place).name, *folders]):
+            return "mstar"
+    return "folder"
