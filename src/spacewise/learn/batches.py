@@ -55,7 +55,7 @@ class Batches:
             raise InputError(f"copies={copies} needs a shift above 0: the copies would all be the same")
         self.images, self.shift, self.seed, self.share = images, shift, seed, share
         self.rows = torch.from_numpy(part.rows)
-        self.labels = torch.from_numpy(part.labels)
+        self.labels = torch.tensor(part.labels)
         self.table = fixed_copies(len(part), copies, shift, mixed(seed, 1)) if copies else None
         self.samples = len(part) * (1 + copies)
         self.batch = min(batch, self.samples // processes * processes)

@@ -1,92 +1,144 @@
-"""Simulated radar chips: ten classes of vehicles, four serials each, three confusers, on twelve sites."""
+"""Simulated radar chips: ten classes of vehicles in four serials each, three confusers, on twelve sites."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import zlib
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 
 from spacewise.errors import InputError, unknown
-from spacewise.sources import rendering
-from spacewise.sources.rendering import Site, Views
+from spacewise.sources.simulation.rendering import Poses, optical, radar
+from spacewise.sources.simulation.terrain import NEW_SITES, SITES
+from spacewise.sources.simulation.vehicles import CLASSES, CONFUSERS, HELD_OUT, SERIALS
 from spacewise.sources.source import Source
-from spacewise.sources.vehicles import CLASSES, CONFUSERS, HELD_OUT, SERIALS
 
 VERSION = 1
-BLOCK = 64
-RENDERERS = {"radar": rendering.radar, "optical": rendering.optical}
+BLOCK = 64  # chips that are rendered together
+VIEWS = {"radar": (radar, "magnitude"), "optical": (optical, "intensity")}
+OFFSET = 0.3  # metres that a vehicle stands off the centre at most, in each direction
+GAIN = 0.15  # largest change of the logarithm of a chip's amplitude
+
 SEEN = tuple(serial for serial in SERIALS if serial not in HELD_OUT)
-JITTER = 0.3
-
-SITES = {
-    "site-01": Site(9.0, 0.10, 1.0, 1.0, (0.42, 0.47, 0.28)),
-    "site-02": Site(6.0, 0.20, 3.0, 3.0, (0.55, 0.48, 0.34)),
-    "site-03": Site(12.0, 0.15, 2.0, 2.0, (0.33, 0.45, 0.22)),
-    "site-04": Site(7.5, 0.30, 6.0, 1.5, (0.50, 0.42, 0.28)),
-    "site-05": Site(5.0, 0.10, 1.5, 1.5, (0.62, 0.57, 0.44)),
-    "site-06": Site(10.5, 0.35, 5.0, 5.0, (0.38, 0.42, 0.25)),
-    "site-07": Site(8.0, 0.25, 1.5, 6.0, (0.47, 0.40, 0.26)),
-    "site-08": Site(6.5, 0.40, 8.0, 8.0, (0.57, 0.52, 0.38)),
-    "site-09": Site(14.0, 0.30, 3.0, 3.0, (0.28, 0.38, 0.20)),
-    "site-10": Site(4.0, 0.25, 4.0, 4.0, (0.58, 0.55, 0.50)),
-    "site-11": Site(7.0, 0.45, 2.5, 2.5, (0.45, 0.44, 0.36)),
-    "site-12": Site(11.0, 0.20, 7.0, 2.0, (0.40, 0.50, 0.33)),
-}
-HOMES = len(CLASSES)
-
-
-def simulated(per_class: int = 240, seed: int = 0, size: int = 64, clutter_bias: float = 0.3, view: str = "radar") -> Source:
-    facts, poses = _draw(per_class, seed, clutter_bias)
-    name = "simulated"
-    text = f"{VERSION}:{per_class}:{seed}:{size}:{clutter_bias}:{view}"
-    return Source(name, facts, _Reader(facts, poses, seed, size, view), None, hashlib.sha256(text.encode()).hexdigest()[:20], "crop", "magnitude" if view == "radar" else "intensity")
-
-
-def _draw(per_class, seed, bias):
-    tables, poses = [], []
-    for role, depression, labels, count, serials in (
-        ("train", 17, CLASSES, per_class, SEEN),
-        ("test", 15, CLASSES, per_class // 2, SERIALS),
-        ("confuser", 15, CONFUSERS, per_class // 2, SERIALS),
-    ):
-        for index, label in enumerate(labels):
-            rng = np.random.default_rng([seed, depression, index, role == "confuser"])
-            u = rng.random((count, 6))
-            n = np.arange(count)
-            serial = np.array(serials)[n % len(serials)]
-            sites = HOMES if role == "train" else len(SITES)
-            site = np.floor(u[:, 1] * sites).astype(int)
-            if role == "train":
-                site = np.where(u[:, 2] < bias, index, site)
-            tables.append(pd.DataFrame({
-                "id": [f"{label}/{s}/{depression}/{i:05d}" for i, s in zip(n, serial)],
-                "label": label, "serial": serial, "depression": depression, "aspect": 360 * u[:, 0],
-                "scene": np.array(list(SITES))[site], "role": role}))
-            poses.append(np.column_stack([(u[:, 3] * 2 - 1) * JITTER, (u[:, 4] * 2 - 1) * JITTER, np.exp(0.3 * (u[:, 5] * 2 - 1))]))
-    return pd.concat(tables, ignore_index=True), np.concatenate(poses)
+HOMES = tuple(site for site in SITES if site not in NEW_SITES)
 
 
 @dataclass(frozen=True)
-class _Reader:
-    facts: pd.DataFrame
-    poses: np.ndarray
+class Role:
+    """Which part of the chips this is: recorded at one depression angle, of these objects, on these sites."""
+
+    name: str
+    depression: int
+    labels: tuple[str, ...]
+    serials: tuple[str, ...]
+    sites: tuple[str, ...]
+    share: float
+
+
+ROLES = (
+    Role("train", 17, CLASSES, SEEN, HOMES, 1.0),
+    Role("test", 15, CLASSES, SERIALS, tuple(SITES), 0.5),
+    Role("confuser", 15, CONFUSERS, SERIALS, tuple(SITES), 0.5),
+)
+
+
+def simulated(
+    per_class: int = 240, seed: int = 0, size: int = 64, clutter_bias: float = 0.3, view: str = "radar"
+) -> Source:
+    """Chips of ten vehicle classes with the traps of measured ones: `per_class` to train, half to test.
+
+    Role `train` is at 17 degrees depression and of serials s1 and s2; `test` at 15 degrees and of s1 to s4, of
+    which s3 and s4 were never trained on, also on two sites that were not; `confuser` is as `test`, of three
+    other classes. Vehicles and sites are the same for every seed. A chip depends on `seed` and its id alone
+    (and on `clutter_bias` for its site in training), not on `per_class` nor on what was read before.
+
+    Args:
+        per_class: training chips a class, at least 8.
+        seed: of aspects, sites, positions and speckle.
+        size: rows and columns of a chip, 0.2 m a pixel; 32 to 512. Vehicles are up to 9 m long.
+        clutter_bias: chance that a training chip lies on its class's own site, else on any; 0 to 1.
+        view: `"radar"`, magnitude (1, size, size), or `"optical"`, the same scenes from above (3, size, size);
+            both uint8, with the same facts in the same order.
+
+    Returns:
+        Source with the facts id, label, serial, depression (degrees), aspect (direction of the radar seen from
+        the vehicle, counter-clockwise from its nose, degrees), scene (site) and role.
+
+    Raises:
+        InputError: a parameter is out of range.
+    """
+    _check(per_class, seed, size, clutter_bias, view)
+    tables = [
+        _drawn(role, label, int(per_class * role.share), seed, clutter_bias) for role in ROLES for label in role.labels
+    ]
+    drawn = pd.concat(tables, ignore_index=True)
+    facts = drawn.drop(columns=["away", "cross", "gain"])
+    parameters = f"{VERSION}:{per_class}:{seed}:{size}:{float(clutter_bias)}:{view}"
+    stamp = hashlib.sha256(parameters.encode()).hexdigest()[:20]
+    return Source("simulated", facts, _Renderer(drawn, seed, size, view), stamp=stamp, amplitude=VIEWS[view][1])
+
+
+def _check(per_class: int, seed: int, size: int, clutter_bias: float, view: str) -> None:
+    for name, value, least, most in (("per_class", per_class, 8, 99_999), ("seed", seed, 0, 2**63), ("size", size, 32, 512)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+            raise InputError(f"simulated: {name} is {value!r}, expected a whole number from {least} to {most}")
+    if isinstance(clutter_bias, bool) or not isinstance(clutter_bias, Real) or not 0 <= clutter_bias <= 1:
+        raise InputError(f"simulated: clutter_bias is {clutter_bias!r}, expected a number from 0 to 1")
+    if view not in VIEWS:
+        raise unknown("view", view, VIEWS)
+
+
+def _drawn(role: Role, label: str, count: int, seed: int, clutter_bias: float) -> pd.DataFrame:
+    """Facts and positions of the chips of one class in one role."""
+    rng = _generator(seed, f"{label}/{role.depression}")
+    aspect, biased, site, away, cross, gain = rng.random((count, 6)).T
+    serials = [role.serials[number % len(role.serials)] for number in range(count)]
+    scene = np.array(role.sites)[(site * len(role.sites)).astype(int)]
+    if role.name == "train":
+        scene = np.where(biased < clutter_bias, HOMES[CLASSES.index(label)], scene)
+    return pd.DataFrame(
+        {
+            "id": [f"{label}/{serial}/{role.depression}/{number:05d}" for number, serial in enumerate(serials)],
+            "label": label,
+            "serial": serials,
+            "depression": role.depression,
+            "aspect": 360 * aspect,
+            "scene": scene,
+            "role": role.name,
+            "away": OFFSET * (2 * away - 1),
+            "cross": OFFSET * (2 * cross - 1),
+            "gain": np.exp(GAIN * (2 * gain - 1)),
+        }
+    )
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+@dataclass(frozen=True)
+class _Renderer:
+    """Reads chip `index`; renders a block of chips at its first use and keeps it."""
+
+    drawn: pd.DataFrame
     seed: int
     size: int
     view: str
     blocks: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __call__(self, index: int) -> np.ndarray:
-        block, within = divmod(index, BLOCK)
+        if not 0 <= index < len(self.drawn):
+            raise InputError(f"simulated: no sample {index}, expected 0 to {len(self.drawn) - 1}")
+        block, place = divmod(index, BLOCK)
         if block not in self.blocks:
-            self.blocks[block] = self._render(block)
-        return self.blocks[block][within].copy()
+            self.blocks[block] = self._rendered(self.drawn.iloc[block * BLOCK : (block + 1) * BLOCK])
+        return self.blocks[block][place].copy()
 
-    def _render(self, block):
-        rows = slice(block * BLOCK, (block + 1) * BLOCK)
-        f = self.facts.iloc[rows]; p = self.poses[rows]
-        views = Views(list(f["label"]), list(f["serial"]), [SITES[s] for s in f["scene"]], f["aspect"].to_numpy(), f["depression"].to_numpy(), p[:, 0], p[:, 1], p[:, 2])
-        rngs = [np.random.default_rng([self.seed, 1000 + i]) for i in f.index]
-        return RENDERERS[self.view](views, self.size, rngs)
+    def _rendered(self, rows: pd.DataFrame) -> np.ndarray:
+        numbers = {name: rows[name].to_numpy() for name in ("depression", "aspect", "away", "cross", "gain")}
+        poses = Poses(list(rows["label"]), list(rows["serial"]), [SITES[site] for site in rows["scene"]], **numbers)
+        rngs = [_generator(self.seed, name) for name in rows["id"]]
+        return VIEWS[self.view][0](poses, self.size, rngs)
