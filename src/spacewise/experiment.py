@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spacewise import nets, sources, splits
+from spacewise.describe import description
 from spacewise.errors import InputError, suggest, unknown
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
@@ -185,3 +186,30 @@ def _first(error: ValidationError, model: type[BaseModel]) -> str:
     if complaint["type"] == "missing":
         return f"key '{where}' is missing"
     return f"{where}: {complaint['msg'][0].lower()}{complaint['msg'][1:]}, not {complaint['input']!r}"
+
+
+def from_flags(
+    data: str, source: str, net: str, losses: Sequence[str], split: str, size: int | None, seed: int
+) -> Experiment:
+    """The experiment that command-line flags describe.
+
+    Raises:
+        InputError: no data, no loss, an unknown source or split.
+    """
+    if not losses:
+        raise InputError("--loss is missing: at least one, such as --loss crossentropy@classifier")
+    opened = sources.open_source(data, source)
+    named: dict[str, Any] = {"name": net} | ({"size": size} if size else {})
+    if opened.name == "simulated" and not size and net == "aconvnet":
+        named |= {"size": opened.read(0).shape[1], "padding": "same"}  # its chips are smaller than MSTAR's
+    return Experiment(
+        data={"source": description(opened), "split": {"name": split or splits.default(opened)}},
+        net=named,
+        objective=list(losses),
+        seed=seed,
+    )
+
+
+def changed_experiment(experiment: Experiment, changes: Sequence[str]) -> Experiment:
+    """An experiment with `key=value` changes applied, as `read` takes them."""
+    return Experiment(**changed(experiment.model_dump(mode="json"), changes))

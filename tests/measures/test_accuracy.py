@@ -91,9 +91,9 @@ def test_bootstrap_weights_keep_groups_together() -> None:
 def test_as_many_samples_as_eleven_copies_of_a_test_set_are_quick() -> None:
     labels = np.zeros(35_233, dtype=int)
     predictions = (np.random.default_rng(0).random(35_233) < 0.05).astype(int)
-    start = time.perf_counter()
+    start = time.process_time()
     accuracy(predictions, labels, {"half": predictions == 0}, groups=np.arange(35_233) // 11)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,10 @@ def test_k_never_exceeds_the_neighbours_there_are(queries, k, options, message) 
 
 
 def test_the_floor_of_real_chips() -> None:
-    """Centred 64 x 64 pixels, square root: 97.8 % on serials seen in training, 75.5 % on unseen ones."""
+    """Centred 64 x 64 pixels, square root: 97.8 % on serials seen in training, 75.5 % on unseen ones.
+
+    At unit length, since each chip was scaled by its own maximum; without that 94.1 % and 66.7 %.
+    """
     if "SPACEWISE_DATA" not in os.environ:
         pytest.skip("SPACEWISE_DATA is unset: no MSTAR chips to compare")
     root = Path(os.environ["SPACEWISE_DATA"]) / "mstar"
@@ -170,4 +173,5 @@ def vehicle(file: Path) -> str:
 def pixels(file: Path) -> np.ndarray:
     image = np.asarray(Image.open(file).convert("L"), dtype=np.float32)
     top, left = (image.shape[0] - 64) // 2, (image.shape[1] - 64) // 2
-    return np.sqrt(image[top : top + 64, left : left + 64]).ravel()
+    root = np.sqrt(image[top : top + 64, left : left + 64]).ravel()
+    return root / np.linalg.norm(root)

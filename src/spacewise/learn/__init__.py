@@ -1,6 +1,6 @@
 """Regimes: one readable loop each."""
 
-from spacewise.learn.start import start
+from spacewise.learn.start import ensure, start
 from spacewise.learn.supervised import supervised
 
-__all__ = ["start", "supervised"]
+__all__ = ["ensure", "start", "supervised"]

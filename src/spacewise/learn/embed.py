@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from spacewise.allocator import keep_memory
 from spacewise.nets.chain import Chain, read_space
 
 
@@ -21,6 +22,7 @@ def fast_precision() -> str:
 
 def fabric(precision: str, **options: object) -> Fabric:
     """Fabric with our names of precisions."""
+    keep_memory()
     chosen = fast_precision() if precision == "auto" else precision
     return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
 
@@ -49,6 +51,7 @@ def embed(
         spaces: names, with a reading where wanted (`block3:max`).
         precision: float32 by default, so that an audit does not depend on the machine's bf16.
     """
+    keep_memory()
     training = chain.training
     device = next(chain.parameters()).device
     chain.eval()

@@ -15,14 +15,14 @@ import pandas as pd
 from spacewise.errors import InputError
 
 
-def matrix(name: str, values: Any, *, columns: int | None = None) -> np.ndarray:
-    """`values` as a finite (sample, dimension) array in its own dtype; `columns` fixes the dimension."""
+def matrix(name: str, values: Any, *, columns: int | None = None, rows: int | None = None) -> np.ndarray:
+    """`values` as a finite (sample, dimension) array in its own dtype; `columns`, `rows` fix its sizes."""
     array = _array(name, values)
     if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
         raise _shape_error(name, "numbers (sample, dimension)", array)
     if columns is not None and array.shape[1] != columns:
         raise InputError(f"{name}: {array.shape[1]} columns, expected {columns} as in the array beside it")
-    return _finite(name, array)
+    return _finite(name, _long(name, array, rows))
 
 
 def vector(name: str, values: Any, *, length: int | None = None) -> np.ndarray:

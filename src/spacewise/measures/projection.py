@@ -7,7 +7,7 @@ picture shows neighbourhoods: its distances, sizes and densities mean nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -133,7 +133,8 @@ def _layout(values: np.ndarray, seed: int, perplexity: float) -> tuple[np.ndarra
         if error.name != "openTSNE":  # installed, but something it needs is missing: say that
             raise
         return _scikit_learn(values, seed, perplexity)
-    layout = openTSNE.TSNE(perplexity=perplexity, random_state=seed, n_jobs=1)
+    start = _start(values)
+    layout = openTSNE.TSNE(perplexity=perplexity, initialization=start, random_state=seed, n_jobs=1)
     return np.asarray(layout.fit(values)), f"openTSNE {openTSNE.__version__}"
 
 
@@ -141,9 +142,12 @@ def _scikit_learn(values: np.ndarray, seed: int, perplexity: float) -> tuple[np.
     import sklearn
     from sklearn.manifold import TSNE
 
-    init = "pca" if values.shape[1] > 1 else "random"  # two components cannot come of one dimension
-    layout = TSNE(perplexity=perplexity, init=init, random_state=seed, n_jobs=1)
+    layout = TSNE(perplexity=perplexity, init=_start(values), random_state=seed, n_jobs=1)
     return layout.fit_transform(values).astype(np.float64), f"scikit-learn {sklearn.__version__}"
+
+
+def _start(values: np.ndarray) -> Literal["pca", "random"]:
+    return "pca" if values.shape[1] > 1 else "random"  # two components cannot come of one dimension
 
 
 def _different(first: int, second: int, most: int | None = None) -> None:

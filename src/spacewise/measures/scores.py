@@ -21,8 +21,8 @@ from spacewise.errors import InputError
 from spacewise.measures import checks
 from spacewise.measures.nearest import nearest_neighbours
 
-SMALLEST_VARIANCE = 1e-10
-"""Relative to the largest: the square of 1e-5."""
+SMALLEST = 1e-5
+"""Standard deviation of a direction in use, singular value of a weight: relative to the largest."""
 
 
 def maximum_softmax(logits: Any) -> np.ndarray:
@@ -114,7 +114,7 @@ def react(features: Any, weight: Any, bias: Any, train_features: Any, percentile
 
 
 def vim(
-    features: Any, weight: Any, bias: Any, train_features: Any, dimension: int | None = None
+    features: Any, logits: Any, weight: Any, bias: Any, train_features: Any, dimension: int | None = None
 ) -> np.ndarray:
     """Energy less the virtual logit (sample,) (ViM; Wang et al., CVPR 2022).
 
@@ -123,6 +123,7 @@ def vim(
 
     Args:
         features: (sample, dimension) what the last layer reads.
+        logits: (sample, class) what it makes of them.
         weight: (class, dimension) of the last layer.
         bias: (class,) of the last layer.
         train_features: (train sample, dimension).
@@ -135,11 +136,13 @@ def vim(
     """
     features, train = _pair(features, train_features)
     weight, bias = _layer(weight, bias, features.shape[1])
-    origin = -np.linalg.pinv(weight) @ bias
+    logits = checks.matrix("logits", logits, columns=len(weight), rows=len(features))
+    # gradients of a softmax leave the sum of its rows alone and weight decay shrinks it: nearly singular
+    origin = -np.linalg.pinv(weight, rcond=SMALLEST) @ bias
     basis = _principal(train - origin, dimension)
     train_residual = _residual(train - origin, basis).mean()
     scale = (train @ weight.T + bias).max(axis=1).mean() / train_residual
-    return energy(features @ weight.T + bias) - scale * _residual(features - origin, basis)
+    return energy(logits) - scale * _residual(features - origin, basis)
 
 
 def _nearest_class(features: np.ndarray, train: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -156,7 +159,7 @@ def _nearest_class(features: np.ndarray, train: np.ndarray, labels: np.ndarray) 
 def _directions(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The variances (used,), largest first, and directions (dimension, used) that are in use."""
     variances, directions = np.linalg.eigh(moments)
-    used = np.flatnonzero(variances > max(variances[-1], 0) * SMALLEST_VARIANCE)[::-1]
+    used = np.flatnonzero(variances > max(variances[-1], 0) * SMALLEST**2)[::-1]
     return variances[used], directions[:, used]
 
 

@@ -1,7 +1,7 @@
 """The papers' tables and figures, by name."""
 
 from spacewise.recipes import dual_loss
-from spacewise.recipes.recipe import Recipe, plan, reproduce
+from spacewise.recipes.recipe import Recipe, place_of, plan, reproduce
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -16,4 +16,4 @@ RECIPES: dict[str, Recipe] = {
     )
 }
 
-__all__ = ["RECIPES", "Recipe", "plan", "reproduce"]
+__all__ = ["RECIPES", "Recipe", "place_of", "plan", "reproduce"]

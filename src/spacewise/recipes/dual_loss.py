@@ -8,7 +8,7 @@ one cycle at 1e-3, batch 64, all pairs of the batch. One arm of table II takes s
 
 from __future__ import annotations
 
-from spacewise.recipes.finish import accuracy_table, rejection_table
+from spacewise.recipes.finish import finish
 from spacewise.recipes.recipe import Arm, Recipe
 
 ACONVNET = {"name": "aconvnet", "size": 128}
@@ -83,7 +83,7 @@ def _accuracy(number: str, title: str, arms: dict[str, dict[str, float]]) -> Rec
         catalogue=ARMS,
         regime=REGIME,
         copies=10,
-        finish=accuracy_table,
+        finish=finish,
     )
 
 
@@ -165,7 +165,7 @@ TABLE7 = Recipe(
     catalogue=ARMS,
     regime=SCENES,
     copies=0,
-    finish=accuracy_table,
+    finish=finish,
 )
 
 FIGURE10 = Recipe(
@@ -184,5 +184,5 @@ FIGURE10 = Recipe(
     catalogue=ARMS,
     regime={**REGIME, "epochs": 120},
     copies=0,
-    finish=rejection_table,
+    finish=finish,
 )

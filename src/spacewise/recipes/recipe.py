@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from spacewise import runs
 from spacewise.errors import InputError, unknown
 from spacewise.experiment import Experiment
-from spacewise.learn import start
+from spacewise.learn import ensure
 from spacewise.progress import console
 
 
@@ -126,18 +126,6 @@ def experiment(recipe: Recipe, key: str, data: Path, fold: int, epochs: int | No
     )
 
 
-def train(planned: Planned) -> runs.Run:
-    """Trains one experiment, continues it, or reads it back: finished ones are never run again."""
-    folder = planned.folder
-    if not folder.exists():
-        return start(planned.experiment, folder)
-    if runs.read_experiment(folder) != planned.experiment:
-        raise InputError(f"{folder} holds another experiment (other epochs or data?); give another --out")
-    if runs.status(folder) == "finished":
-        return runs.open_run(folder)
-    return start(planned.experiment, folder, resume=True)
-
-
 def reproduce(
     recipe: Recipe, data: Path, out: Path, *, folds: int = 1, epochs: int | None = None, only: Sequence[str] = ()
 ) -> Path:
@@ -146,11 +134,25 @@ def reproduce(
     finished: dict[str, list[runs.Run]] = {}
     for number, planned in enumerate(experiments, start=1):
         console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
-        finished.setdefault(planned.key, []).append(train(planned))
+        finished.setdefault(planned.key, []).append(ensure(planned.experiment, planned.folder))
     return recipe.finish(recipe, finished, out)
 
 
-def titles(recipes: Mapping[str, Recipe]) -> Iterator[tuple[str, str, str]]:
-    """(name, data, title) of each recipe."""
-    for name, recipe in recipes.items():
-        yield name, recipe.data, recipe.title
+
+def place_of(recipe: Recipe, given: Sequence[str]) -> Path:
+    """The folder that `NAME=DIR` options name for a recipe.
+
+    Raises:
+        InputError: an option of another form or name, a missing folder, or none for this recipe.
+    """
+    places = {}
+    for option in given:
+        name, equals, folder = option.partition("=")
+        if not equals:
+            raise InputError(f"--data takes NAME=DIR, such as {recipe.data}=chips, not '{option}'")
+        places[name] = Path(folder)
+    if recipe.data not in places:
+        raise InputError(f"{recipe.name} needs --data {recipe.data}=DIR, the folder of the {recipe.data} images")
+    if not places[recipe.data].is_dir():
+        raise InputError(f"{places[recipe.data]} is no folder; --data {recipe.data}=DIR takes that of the images")
+    return places[recipe.data]

@@ -50,9 +50,9 @@ def simulated(
 ) -> Source:
     """Chips of ten vehicle classes with the traps of measured ones: `per_class` to train, half to test.
 
-    Role `train` is at 17 degrees depression and of serials s1 and s2; `test` at 15 degrees and of s1 to s4, of
-    which s3 and s4 were never trained on, also on two sites that were not; `confuser` is as `test`, of three
-    other classes. Vehicles and sites are the same for every seed. A chip depends on `seed` and its id alone
+    Role `train` is at 17 degrees depression and of serials s1 and s2; `test` at 15 degrees and of s1 to s4,
+    of which s3 and s4 were never trained on, also on two sites that were not; `confuser` is as `test`, of
+    three other classes. Vehicles and sites are the same for every seed. A chip depends on `seed` and its id
     (and on `clutter_bias` for its site in training), not on `per_class` nor on what was read before.
 
     Args:
@@ -60,31 +60,32 @@ def simulated(
         seed: of aspects, sites, positions and speckle.
         size: rows and columns of a chip, 0.2 m a pixel; 32 to 512. Vehicles are up to 9 m long.
         clutter_bias: chance that a training chip lies on its class's own site, else on any; 0 to 1.
-        view: `"radar"`, magnitude (1, size, size), or `"optical"`, the same scenes from above (3, size, size);
-            both uint8, with the same facts in the same order.
+        view: `"radar"`, magnitude (1, size, size), or `"optical"`, the same scenes from above
+            (3, size, size); both uint8, with the same facts in the same order.
 
     Returns:
-        Source with the facts id, label, serial, depression (degrees), aspect (direction of the radar seen from
-        the vehicle, counter-clockwise from its nose, degrees), scene (site) and role.
+        Source with the facts id, label, serial, depression (degrees), aspect (direction of the radar seen
+        from the vehicle, counter-clockwise from its nose, degrees), scene (site) and role.
 
     Raises:
         InputError: a parameter is out of range.
     """
     _check(per_class, seed, size, clutter_bias, view)
-    tables = [
-        _drawn(role, label, int(per_class * role.share), seed, clutter_bias) for role in ROLES for label in role.labels
-    ]
+    groups = [(role, label) for role in ROLES for label in role.labels]
+    tables = [_drawn(role, label, int(per_class * role.share), seed, clutter_bias) for role, label in groups]
     drawn = pd.concat(tables, ignore_index=True)
     facts = drawn.drop(columns=["away", "cross", "gain"])
     parameters = f"{VERSION}:{per_class}:{seed}:{size}:{float(clutter_bias)}:{view}"
     stamp = hashlib.sha256(parameters.encode()).hexdigest()[:20]
-    return Source("simulated", facts, _Renderer(drawn, seed, size, view), stamp=stamp, amplitude=VIEWS[view][1])
+    reader = _Renderer(drawn, seed, size, view)
+    return Source("simulated", facts, reader, stamp=stamp, amplitude=VIEWS[view][1])
 
 
 def _check(per_class: int, seed: int, size: int, clutter_bias: float, view: str) -> None:
-    for name, value, least, most in (("per_class", per_class, 8, 99_999), ("seed", seed, 0, 2**63), ("size", size, 32, 512)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
-            raise InputError(f"simulated: {name} is {value!r}, expected a whole number from {least} to {most}")
+    bounds = {"per_class": (per_class, 8, 99_999), "seed": (seed, 0, 2**63), "size": (size, 32, 512)}
+    for name, (value, low, high) in bounds.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+            raise InputError(f"simulated: {name} is {value!r}, expected a whole number from {low} to {high}")
     if isinstance(clutter_bias, bool) or not isinstance(clutter_bias, Real) or not 0 <= clutter_bias <= 1:
         raise InputError(f"simulated: clutter_bias is {clutter_bias!r}, expected a number from 0 to 1")
     if view not in VIEWS:
@@ -99,9 +100,10 @@ def _drawn(role: Role, label: str, count: int, seed: int, clutter_bias: float) -
     scene = np.array(role.sites)[(site * len(role.sites)).astype(int)]
     if role.name == "train":
         scene = np.where(biased < clutter_bias, HOMES[CLASSES.index(label)], scene)
+    names = [f"{label}/{serial}/{role.depression}/{number:05d}" for number, serial in enumerate(serials)]
     return pd.DataFrame(
         {
-            "id": [f"{label}/{serial}/{role.depression}/{number:05d}" for number, serial in enumerate(serials)],
+            "id": names,
             "label": label,
             "serial": serials,
             "depression": role.depression,
@@ -139,6 +141,7 @@ class _Renderer:
 
     def _rendered(self, rows: pd.DataFrame) -> np.ndarray:
         numbers = {name: rows[name].to_numpy() for name in ("depression", "aspect", "away", "cross", "gain")}
-        poses = Poses(list(rows["label"]), list(rows["serial"]), [SITES[site] for site in rows["scene"]], **numbers)
+        sites = [SITES[site] for site in rows["scene"]]
+        poses = Poses(list(rows["label"]), list(rows["serial"]), sites, **numbers)
         rngs = [_generator(self.seed, name) for name in rows["id"]]
         return VIEWS[self.view][0](poses, self.size, rngs)

@@ -19,8 +19,8 @@ from spacewise.sources.simulation.vehicles import MATERIALS, parts
 
 SPACING = 0.2  # metres a pixel, on the ground
 BAND = 0.8  # share of the spectrum that the radar's aperture fills: 0.3 m resolution after its taper
-NOISE = 1.6  # amplitude of all that fills a shadow: receiver, sidelobes, wind
-ROOF = 8.0  # amplitude of a roof, which mirrors most of the pulse away
+NOISE = 1.2  # amplitude of all that fills a shadow: receiver, sidelobes, wind
+ROOF = 6.0  # amplitude of a roof, which mirrors most of the pulse away
 EDGE = 0.3  # metres of depth over which a shadow becomes dark
 REACH = 0.4  # metres before a scatterer where the view to it must be free; nearer is its own box
 OUT_OF_SIGHT = 0.2  # metres below the line of sight at which a scatterer vanishes
@@ -73,7 +73,8 @@ def optical(poses: Poses, size: int, rngs: Sequence[np.random.Generator]) -> np.
     texture = _ground(poses, size, rngs)
     grain = np.stack([rng.standard_normal((3, size, size), np.float32) for rng in rngs])
     height, kind = _relief(poses, size)
-    soil = np.array([site.colour for site in poses.site], np.float32)[:, :, None, None] * np.sqrt(texture)[:, None]
+    colour = np.array([site.colour for site in poses.site], np.float32)[:, :, None, None]
+    soil = colour * np.sqrt(texture)[:, None]
     paint = np.moveaxis(PAINT[kind], 3, 1) * (0.85 + 0.12 * height)[:, None]
     sun = np.ones(len(poses.label), np.float32)
     shadow = np.swapaxes(line_of_sight(np.swapaxes(height, 1, 2), sun), 1, 2) - height
@@ -102,7 +103,7 @@ def _offsets(size: int) -> np.ndarray:
 
 @cache
 def _aperture(size: int) -> np.ndarray:
-    """Band-limited spectrum under a raised cosine on a pedestal, close to Taylor at -35 dB; a point peaks at 1."""
+    """Band-limited spectrum, tapered nearly as Taylor's at -35 dB; the picture of a point peaks at 1."""
     frequency = np.abs(np.fft.fftfreq(size)) / (BAND / 2)
     taper = np.where(frequency <= 1, 0.58 + 0.42 * np.cos(np.pi * frequency), 0.0)
     window = np.outer(taper, taper)
@@ -144,9 +145,11 @@ def _boxes(label: str, serial: str) -> np.ndarray:
     rows = []
     for part in parts(label, serial):
         yaw = np.radians(part.yaw)
-        ahead, left = part.x * np.cos(yaw) + part.y * np.sin(yaw), part.y * np.cos(yaw) - part.x * np.sin(yaw)
+        ahead = part.x * np.cos(yaw) + part.y * np.sin(yaw)
+        left = part.y * np.cos(yaw) - part.x * np.sin(yaw)
         wall = 0.0 if part.kind == "barrel" else part.top
-        rows.append((yaw, ahead, left, part.length / 2, part.width / 2, part.top, wall, KINDS.index(part.kind) + 1))
+        kind = 1 + KINDS.index(part.kind)
+        rows.append((yaw, ahead, left, part.length / 2, part.width / 2, part.top, wall, kind))
     return np.array(rows, np.float32)
 
 
@@ -161,9 +164,10 @@ def _padded(tables: Sequence[np.ndarray]) -> np.ndarray:
 def _echo(
     poses: Poses, sight: np.ndarray, slope: np.ndarray, rngs: Sequence[np.random.Generator]
 ) -> np.ndarray:
-    """Complex amplitudes of the visible scatterers on the pixel grid, laid over towards the radar by height."""
+    """Complex amplitudes of the visible scatterers on the grid, laid over towards the radar by height."""
     table = _padded([points(*name) for name in zip(poses.label, poses.serial)])
-    phase = np.stack([rng.random(table.shape[1], np.float32) for rng in rngs])  # last: as many as a block needs
+    # Drawn last from each generator, since their number depends on who else is in the block.
+    phase = np.stack([rng.random(table.shape[1], np.float32) for rng in rngs])
     off = (poses.aspect[:, None] - table[..., FACING] + 180) % 360 - 180
     amplitude = table[..., STRENGTH] * np.exp(-0.5 * (off / np.maximum(table[..., WIDTH], 1)) ** 2)
     sample, point = np.nonzero(amplitude > 0.5)

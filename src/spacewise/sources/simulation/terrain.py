@@ -29,18 +29,18 @@ class Site:
 
 
 SITES = {
-    "site-01": Site(9.0, 0.10, 1.0, 1.0, (0.42, 0.47, 0.28)),
-    "site-02": Site(6.0, 0.20, 3.0, 3.0, (0.55, 0.48, 0.34)),
-    "site-03": Site(12.0, 0.15, 2.0, 2.0, (0.33, 0.43, 0.22)),
-    "site-04": Site(7.5, 0.30, 6.0, 1.5, (0.50, 0.42, 0.28)),
-    "site-05": Site(5.0, 0.10, 1.5, 1.5, (0.62, 0.57, 0.44)),
-    "site-06": Site(10.5, 0.35, 5.0, 5.0, (0.38, 0.42, 0.25)),
-    "site-07": Site(8.0, 0.25, 1.5, 6.0, (0.47, 0.40, 0.26)),
-    "site-08": Site(6.5, 0.40, 8.0, 8.0, (0.57, 0.52, 0.38)),
-    "site-09": Site(14.0, 0.30, 3.0, 3.0, (0.28, 0.38, 0.20)),
-    "site-10": Site(4.0, 0.25, 4.0, 4.0, (0.58, 0.55, 0.50)),
-    "site-11": Site(7.0, 0.45, 2.5, 2.5, (0.45, 0.44, 0.36)),
-    "site-12": Site(11.0, 0.20, 7.0, 2.0, (0.40, 0.48, 0.33)),
+    "site-01": Site(6.5, 0.10, 1.0, 1.0, (0.42, 0.47, 0.28)),
+    "site-02": Site(4.5, 0.20, 3.0, 3.0, (0.55, 0.48, 0.34)),
+    "site-03": Site(9.0, 0.15, 2.0, 2.0, (0.33, 0.43, 0.22)),
+    "site-04": Site(5.5, 0.30, 6.0, 1.5, (0.50, 0.42, 0.28)),
+    "site-05": Site(3.5, 0.10, 1.5, 1.5, (0.62, 0.57, 0.44)),
+    "site-06": Site(8.0, 0.35, 5.0, 5.0, (0.38, 0.42, 0.25)),
+    "site-07": Site(6.0, 0.25, 1.5, 6.0, (0.47, 0.40, 0.26)),
+    "site-08": Site(5.0, 0.40, 8.0, 8.0, (0.57, 0.52, 0.38)),
+    "site-09": Site(10.0, 0.30, 3.0, 3.0, (0.28, 0.38, 0.20)),
+    "site-10": Site(3.0, 0.25, 4.0, 4.0, (0.58, 0.55, 0.50)),
+    "site-11": Site(5.5, 0.45, 2.5, 2.5, (0.45, 0.44, 0.36)),
+    "site-12": Site(8.5, 0.20, 7.0, 2.0, (0.50, 0.52, 0.34)),
 }
 NEW_SITES = ("site-11", "site-12")  # tested, never trained on
 
@@ -60,7 +60,8 @@ def filtered(image: np.ndarray, transfer: np.ndarray) -> np.ndarray:
 @cache
 def blur_kernel(size: int, rows: float, columns: float) -> np.ndarray:
     """Transfer function of a Gaussian blur, standard deviations in pixels."""
-    down, right = (np.exp(-2 * (np.pi * np.fft.fftfreq(size) * deviation) ** 2) for deviation in (rows, columns))
+    frequency = np.pi * np.fft.fftfreq(size)
+    down, right = (np.exp(-2 * (frequency * deviation) ** 2) for deviation in (rows, columns))
     return np.outer(down, right).astype(np.float32)
 
 

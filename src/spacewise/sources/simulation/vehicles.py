@@ -47,32 +47,32 @@ class Material:
 
 
 MATERIALS = {
-    "hull": Material(4.0, 34.0, 130.0, (0.33, 0.36, 0.22)),
-    "turret": Material(5.0, 38.0, 50.0, (0.40, 0.43, 0.28)),
-    "barrel": Material(2.0, 16.0, 40.0, (0.26, 0.28, 0.19)),
-    "track": Material(5.0, 40.0, 130.0, (0.17, 0.16, 0.13)),
-    "wheel": Material(4.0, 44.0, 50.0, (0.13, 0.13, 0.12)),
-    "cab": Material(4.5, 38.0, 110.0, (0.38, 0.41, 0.28)),
-    "cargo": Material(3.5, 28.0, 130.0, (0.47, 0.45, 0.33)),
-    "blade": Material(5.0, 50.0, 200.0, (0.52, 0.45, 0.20)),
-    "stowage": Material(5.0, 44.0, 60.0, (0.29, 0.25, 0.17)),
+    "hull": Material(4.0, 26.0, 130.0, (0.33, 0.36, 0.22)),
+    "turret": Material(5.0, 30.0, 50.0, (0.40, 0.43, 0.28)),
+    "barrel": Material(2.0, 14.0, 40.0, (0.26, 0.28, 0.19)),
+    "track": Material(5.0, 30.0, 130.0, (0.17, 0.16, 0.13)),
+    "wheel": Material(4.0, 34.0, 50.0, (0.13, 0.13, 0.12)),
+    "cab": Material(4.5, 30.0, 110.0, (0.38, 0.41, 0.28)),
+    "cargo": Material(3.5, 22.0, 130.0, (0.47, 0.45, 0.33)),
+    "blade": Material(5.0, 38.0, 200.0, (0.52, 0.45, 0.20)),
+    "stowage": Material(5.0, 34.0, 60.0, (0.29, 0.25, 0.17)),
 }
 
 
-def _sides(kind: str, x: float, y: float, length: float, width: float, base: float, top: float) -> tuple[Part, ...]:
-    """The same part on the left and on the right."""
-    return tuple(Part(kind, x, side * y, length, width, base, top) for side in (1, -1))
+def _pair(kind: str, x: float, y: float, *sizes: float) -> tuple[Part, Part]:
+    """The same part on the left and on the right; `sizes` as in Part."""
+    return Part(kind, x, y, *sizes), Part(kind, x, -y, *sizes)
 
 
 def _wheels(y: float, diameter: float, *xs: float) -> tuple[Part, ...]:
-    return tuple(wheel for x in xs for wheel in _sides("wheel", x, y, diameter, 0.4, 0.0, diameter))
+    return tuple(wheel for x in xs for wheel in _pair("wheel", x, y, diameter, 0.4, 0.0, diameter))
 
 
 # The first part is the one that fittings are spread over. A turret and the barrel after it turn together.
 BLUEPRINTS: dict[str, tuple[Part, ...]] = {
     "carrier-a": (
         Part("hull", 0.0, 0.0, 6.6, 2.9, 0.5, 1.6),
-        *_sides("track", 0.0, 1.3, 6.2, 0.45, 0.0, 0.9),
+        *_pair("track", 0.0, 1.3, 6.2, 0.45, 0.0, 0.9),
         Part("turret", -0.3, 0.0, 2.0, 1.9, 1.6, 2.3),
         Part("barrel", 1.8, 0.0, 2.2, 0.22, 1.8, 2.0),
     ),
@@ -91,14 +91,14 @@ BLUEPRINTS: dict[str, tuple[Part, ...]] = {
     ),
     "dozer": (
         Part("hull", 0.5, 0.0, 2.6, 1.3, 0.6, 1.9),
-        *_sides("track", -0.1, 1.05, 3.8, 0.55, 0.0, 1.1),
+        *_pair("track", -0.1, 1.05, 3.8, 0.55, 0.0, 1.1),
         Part("cab", -1.2, 0.0, 1.5, 1.7, 0.8, 2.9),
         Part("blade", 2.7, 0.0, 0.4, 3.8, 0.1, 1.2),
-        *_sides("barrel", 1.6, 1.5, 2.0, 0.25, 0.4, 0.7),
+        *_pair("barrel", 1.6, 1.5, 2.0, 0.25, 0.4, 0.7),
     ),
     "howitzer": (
         Part("hull", 0.0, 0.0, 7.1, 2.8, 0.5, 1.4),
-        *_sides("track", 0.0, 1.25, 6.7, 0.4, 0.0, 0.9),
+        *_pair("track", 0.0, 1.25, 6.7, 0.4, 0.0, 0.9),
         Part("turret", -1.5, 0.0, 2.6, 2.3, 1.4, 2.5),
         Part("barrel", 1.4, 0.0, 3.2, 0.3, 1.7, 2.0),
     ),
@@ -110,13 +110,13 @@ BLUEPRINTS: dict[str, tuple[Part, ...]] = {
     ),
     "tank-a": (
         Part("hull", 0.0, 0.0, 6.6, 3.3, 0.5, 1.2),
-        *_sides("track", 0.0, 1.4, 6.2, 0.55, 0.0, 0.95),
+        *_pair("track", 0.0, 1.4, 6.2, 0.55, 0.0, 0.95),
         Part("turret", 0.1, 0.0, 2.8, 2.6, 1.2, 2.2),
         Part("barrel", 3.8, 0.0, 4.6, 0.3, 1.5, 1.8),
     ),
     "tank-b": (
         Part("hull", 0.0, 0.0, 6.3, 3.2, 0.5, 1.2),
-        *_sides("track", 0.0, 1.35, 6.0, 0.55, 0.0, 0.95),
+        *_pair("track", 0.0, 1.35, 6.0, 0.55, 0.0, 0.95),
         Part("turret", 0.5, 0.0, 2.6, 2.6, 1.2, 2.25),
         Part("barrel", 3.7, 0.0, 3.8, 0.3, 1.6, 1.9),
     ),
@@ -140,13 +140,13 @@ BLUEPRINTS: dict[str, tuple[Part, ...]] = {
     ),
     "launcher": (
         Part("hull", 0.0, 0.0, 6.9, 3.0, 0.5, 1.4),
-        *_sides("track", 0.0, 1.3, 6.4, 0.45, 0.0, 0.9),
+        *_pair("track", 0.0, 1.3, 6.4, 0.45, 0.0, 0.9),
         Part("turret", -0.6, 0.0, 2.2, 2.2, 1.4, 2.0),
         Part("cargo", 0.3, 0.0, 3.4, 1.8, 2.0, 2.7),
     ),
     "tank-c": (
         Part("hull", 0.0, 0.0, 6.9, 3.4, 0.5, 1.25),
-        *_sides("track", 0.0, 1.45, 6.5, 0.55, 0.0, 0.95),
+        *_pair("track", 0.0, 1.45, 6.5, 0.55, 0.0, 0.95),
         Part("turret", 0.0, 0.0, 3.2, 2.5, 1.25, 2.3),
         Part("barrel", 3.8, 0.0, 4.2, 0.3, 1.6, 1.9),
     ),
@@ -184,15 +184,14 @@ def _turn(blueprint: tuple[Part, ...], angle: float) -> tuple[Part, ...]:
 
 
 def _load(deck: Part, rng: np.random.Generator) -> list[Part]:
-    """Up to three extra boxes: drums across the tail, a stowage box on a flank, a roll on the deck."""
+    """What a serial carries: drums across the tail, a box on a flank, a roll on the deck, or none of them."""
     tail, flank, roll = rng.random(3) < (0.5, 0.5, 0.5)
     side = rng.choice((-1.0, 1.0))
     along = deck.x + deck.length * rng.uniform(-0.4, 0.2)
-    boxes = []
-    if tail:
-        boxes.append(Part("stowage", deck.x - deck.length / 2, 0.0, 0.6, 1.8, deck.top - 0.5, deck.top + 0.15))
-    if flank:
-        boxes.append(Part("stowage", along, side * deck.width / 2, 1.2, 0.4, deck.top - 0.5, deck.top + 0.1))
-    if roll:
-        boxes.append(Part("stowage", deck.x - deck.length * 0.3, -side * 0.5, 1.0, 0.4, deck.top, deck.top + 0.35))
-    return boxes
+    top, edge = deck.top, side * deck.width / 2
+    boxes = [
+        (tail, Part("stowage", deck.x - deck.length / 2, 0.0, 0.6, 1.8, top - 0.5, top + 0.15)),
+        (flank, Part("stowage", along, edge, 1.2, 0.4, top - 0.5, top + 0.1)),
+        (roll, Part("stowage", deck.x - deck.length * 0.3, -side * 0.5, 1.0, 0.4, top, top + 0.35)),
+    ]
+    return [box for carried, box in boxes if carried]

@@ -1,0 +1,258 @@
+"""The command line: arguments in, calls out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from spacewise.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Put a loss on any space of a network, and measure what survives new serial numbers, sites, sensors "
+    "and objects.\n\n[dim]Example:[/] spacewise demo",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for a program.")]
+
+
+def main() -> None:
+    """Runs the command line. Exit codes: 0 done, 1 problems found by `check`, 2 bad input, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        code = _refuse(str(error))
+    except click.ClickException as error:
+        code = _refuse(error.format_message())
+    except click.exceptions.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        print("interrupted; the state is saved", file=sys.stderr)
+        code = 130
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        code = _refuse(f"{where}{error.strerror or error}")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    print(f"spacewise: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _done(result: dict[str, Any], as_json: bool, *lines: str) -> None:
+    """The last words of a command: JSON for a program, or lines for a person."""
+    if as_json:
+        print(json.dumps(result, default=str))
+        return
+    from spacewise.progress import console
+
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for runs and report.")] = Path("spacewise-demo"),
+    as_json: Json = False,
+) -> None:
+    """The main job on simulated radar chips: a baseline and a dual-loss network, compared in one report.
+
+    A few minutes on two cores. Run again, it continues where it was.
+
+    [dim]Example:[/] spacewise demo --out demo
+    """
+    from spacewise.recipes.demo import demo as run_demo
+
+    page = run_demo(out)
+    _done({"report": page}, as_json, f"report: [bold]{page}[/]", "look at it with any browser")
+
+
+@app.command()
+def train(
+    experiment: Annotated[Path | None, typer.Argument(help="An experiment as YAML.", show_default=False)] = None,
+    data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
+    source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
+    net: Annotated[str, typer.Option(help="Network: aconvnet, spp, ding, caffenet, vgg16.")] = "aconvnet",
+    loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
+    split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
+    size: Annotated[int | None, typer.Option(help="Image side in pixels; the network's own by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches and shifts.")] = 0,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, such as shift=10.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; must not exist.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue the interrupted run in this folder.")] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Also log for TensorBoard, in RUN/tensorboard.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network under an objective.
+
+    Ctrl-C saves the state; --resume goes on from it, to the same weights.
+
+    [dim]Example:[/] spacewise train --data chips --net aconvnet --loss crossentropy@classifier
+    --loss "1.0*contrastive(dissimilar_margin=1.0)@classifier" --out runs/contrastive
+    """
+    from spacewise import learn, runs
+    from spacewise.experiment import changed_experiment, from_flags, read
+
+    if resume:
+        _refuse_beside_resume(experiment, data, out, changes)
+        chosen, folder = runs.read_experiment(resume), resume
+    elif experiment:
+        _refuse_beside_file(data, loss)
+        more = [*(changes or []), *([f"epochs={epochs}"] if epochs else [])]
+        chosen, folder = read(experiment, more), _out(out)
+    else:
+        flags = from_flags(data, source, net, loss or [], split, size, seed)
+        more = [*([f"epochs={epochs}"] if epochs else []), *(changes or [])]
+        chosen, folder = changed_experiment(flags, more), _out(out)
+    run = learn.start(chosen, folder, resume=bool(resume), logger=_tensorboard(folder) if tensorboard else None)
+    facts = run.facts
+    best = facts["best_epoch"]
+    _done(
+        {"run": run.folder, **facts},
+        as_json,
+        f"run: [bold]{run.folder}[/] ({facts['epochs']} epochs, best on validation: {best}, {facts['seconds']:.0f} s)",
+        *[f"[yellow]leak:[/] {leak}" for leak in facts["leaks"]],
+        f"next: spacewise audit {run.folder}",
+    )
+
+
+def _out(out: Path | None) -> Path:
+    if out is None:
+        raise InputError("--out is missing: where shall the run go? such as --out runs/first")
+    return out
+
+
+def _refuse_beside_resume(*given: object) -> None:
+    if any(given):
+        raise InputError("--resume goes on with the run's own experiment; leave the other options out")
+
+
+def _refuse_beside_file(data: str, loss: list[str] | None) -> None:
+    if data or loss:
+        raise InputError("an experiment file says data and losses itself; change it with --set, such as --set epochs=30")
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A logger; raises `InputError` where the extra is not installed."""
+    try:
+        from lightning_fabric.loggers import TensorBoardLogger
+
+        return TensorBoardLogger(root_dir=folder / "tensorboard", name="", version="")
+    except ModuleNotFoundError as error:
+        raise InputError("--tensorboard needs the extra: pip install 'spacewise[track]'") from error
+
+
+@app.command()
+def audit(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    data: Annotated[Path | None, typer.Option(help="Other data than it was trained on.")] = None,
+    source: Annotated[str, typer.Option(help="Format of the other data.")] = "",
+    copies: Annotated[int, typer.Option(help="Also test on this many translated copies of each sample.")] = 0,
+    shift: Annotated[int | None, typer.Option(help="Largest translation of a copy in pixels; training's own.")] = None,
+    weights: Annotated[str, typer.Option(help="best (on validation) or last.")] = "best",
+    as_json: Json = False,
+) -> None:
+    """Measure every space of a run, and write its report.
+
+    [dim]Example:[/] spacewise audit runs/contrastive --copies 10
+    """
+    from spacewise import runs
+    from spacewise.audit import audit as run_audit
+    from spacewise.audit import other_part
+    from spacewise.report.page import write_report
+    from spacewise.report.terminal import accuracy_lines
+
+    opened = runs.open_run(run, weights=weights)
+    part = other_part(opened, data, source) if data else None
+    made = run_audit(opened, part, copies=copies, shift=shift)
+    page = write_report(made)
+    result = {"audit": made.folder, "report": page, "accuracy": made.table("accuracy").to_dict("records")}
+    _done(result, as_json, *accuracy_lines(made), f"report: [bold]{page}[/]")
+
+
+@app.command()
+def compare(
+    run: Annotated[list[Path], typer.Argument(help="Runs; those that differ only in seed or fold are one method.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures and its table.")] = Path("comparison"),
+    as_json: Json = False,
+) -> None:
+    """Compare runs: mean ± deviation over seeds and folds, and whether a difference is significant.
+
+    [dim]Example:[/] spacewise compare runs/baseline runs/contrastive --out comparison
+    """
+    from spacewise.report.compare import compare_runs
+
+    table, page = compare_runs(run, out, command=" ".join(["spacewise", *sys.argv[1:]]))
+    _done({"report": page, "table": table.to_dict("records")}, as_json, table.to_string(index=False), f"report: [bold]{page}[/]")
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="Table or figure, such as dual-loss.table2; none: what there is.")] = "",
+    data: Annotated[list[str] | None, typer.Option(help="NAME=DIR, such as mstar=chips.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for runs, table and page.")] = None,
+    folds: Annotated[int, typer.Option(help="Repetitions, each with other validation samples and weights.")] = 1,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Cut it down to these rows.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Reproduce a table or figure of a paper, the paper's figures beside ours.
+
+    Finished runs are never run again; an interrupted one continues.
+
+    [dim]Example:[/] spacewise reproduce dual-loss.table2 --data mstar=chips --out out --only baseline
+    """
+    from spacewise.errors import unknown
+    from spacewise.recipes import RECIPES, place_of
+    from spacewise.recipes import reproduce as run_recipe
+
+    if not name:
+        rows = [{"name": r.name, "data": r.data, "title": r.title, "rows": list(r.arms)} for r in RECIPES.values()]
+        _done({"recipes": rows}, as_json, *[f"[bold]{r['name']:18}[/] --data {r['data']}=DIR  {r['title']}" for r in rows])
+        return
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    place = place_of(RECIPES[name], data or [])
+    page = run_recipe(RECIPES[name], place, _out(out), folds=folds, epochs=epochs, only=only or [])
+    _done({"report": page}, as_json, f"report: [bold]{page}[/]")
+
+
+@app.command()
+def check(
+    folder: Annotated[str, typer.Argument(help="A folder of images, or 'simulated'.")],
+    source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
+    as_json: Json = False,
+) -> None:
+    """What a source holds, and what is wrong with it.
+
+    Counts by fact, unreadable files, identical images, and facts that give the class away. Exit code 1
+    where there is something to mend.
+
+    [dim]Example:[/] spacewise check chips
+    """
+    from spacewise.check import check as run_check
+    from spacewise.check import render
+    from spacewise.progress import console
+    from spacewise.sources import open_source
+
+    report = run_check(open_source(folder, source))
+    if as_json:
+        print(json.dumps(report.as_dict(), default=str))
+    else:
+        render(report, console)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Runs side by side: those that differ only in seed or fold are one method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from spacewise.audit import Audit, audit, open_audit
+from spacewise.errors import InputError
+from spacewise.experiment import Experiment
+from spacewise.report.page import write_comparison, write_report
+from spacewise.runs import open_run, read_experiment
+
+
+def compare_runs(folders: Sequence[Path], out: Path, *, command: str) -> tuple[pd.DataFrame, Path]:
+    """Audits runs that have none, and writes the comparison; returns its table and its page.
+
+    Raises:
+        InputError: fewer than two runs, or a folder that is no run.
+    """
+    if len(folders) < 2:
+        raise InputError("compare takes two runs or more")
+    experiments = {folder: read_experiment(folder) for folder in folders}
+    names = method_names(list(experiments.values()))
+    audits: dict[str, list[Audit]] = {}
+    for folder, name in zip(experiments, names, strict=True):
+        audits.setdefault(name, []).append(_audited(folder))
+    page = write_comparison(audits, out, title="Comparison of runs", command=command, paper=None)
+    return pd.read_csv(page.with_name("comparison.csv")), page
+
+
+def _audited(folder: Path) -> Audit:
+    try:
+        return open_audit(folder)
+    except InputError:
+        made = audit(open_run(folder))
+        write_report(made)
+        return made
+
+
+def method_names(experiments: Sequence[Experiment]) -> list[str]:
+    """A name for each experiment, of what differs between methods; the same name for seeds and folds of one."""
+    parts = [_parts(experiment) for experiment in experiments]
+    differing = [key for key in parts[0] if len({part[key] for part in parts}) > 1]
+    shown = differing or ["objective"]
+    return [", ".join(part[key] for key in shown) for part in parts]
+
+
+def _parts(experiment: Experiment) -> dict[str, str]:
+    split = {k: v for k, v in experiment.data.split.model_dump().items() if k not in ("fold", "seed")}
+    regime = experiment.regime.model_dump(exclude={"name"})
+    return {
+        "net": " ".join(f"{k}={v}" if k != "name" else str(v) for k, v in experiment.net.model_dump().items()),
+        "objective": " + ".join(experiment.objective),
+        "data": str(experiment.data.source.model_dump()),
+        "split": str(split),
+        **{key: f"{key}={value}" for key, value in regime.items()},
+    }
