@@ -37,11 +37,11 @@ CHIP = 48  # pixels of the pictures that figures show
 class Audit:
     """What was measured of a run, self-contained in one folder.
 
-        audit.json        what was audited: run, classes, spaces, seed, duration
-        samples.parquet   one row a sample: part, facts, prediction, confidence, scores
-        spaces/NAME.npy   (sample, dimension) float32, in the order of samples.parquet
-        chips.npy         (sample, 48, 48, band) uint8 pictures, in the same order
-        accuracy.parquet, confusion.parquet, spaces.parquet, rejection.parquet
+    audit.json        what was audited: run, classes, spaces, seed, duration
+    samples.parquet   one row a sample: part, facts, prediction, confidence, scores
+    spaces/NAME.npy   (sample, dimension) float32, in the order of samples.parquet
+    chips.npy         (sample, 48, 48, band) uint8 pictures, in the same order
+    accuracy.parquet, confusion.parquet, spaces.parquet, rejection.parquet
     """
 
     folder: Path
@@ -176,7 +176,9 @@ def _fill(folder: Path, run: Run, parts: Mapping[str, Part], copies: int, shift:
         "accuracy": accuracy_table(views, parts["test"].labels, masks, seed),
         "confusion": confusion(
             samples["target"].to_numpy()[test], samples["prediction"].to_numpy()[test], run.split.classes
-        ).rename_axis("class").reset_index(),
+        )
+        .rename_axis("class")
+        .reset_index(),
         "spaces": spaces_table(spaces, _pixels(parts), samples, masks),
     }
     if len(parts["confusers"]):

@@ -15,7 +15,10 @@ from spacewise.measures.representation import representation
 
 
 def accuracy_table(
-    views: Mapping[tuple[str, str], np.ndarray], labels: np.ndarray, masks: Mapping[str, np.ndarray], seed: int
+    views: Mapping[tuple[str, str], np.ndarray],
+    labels: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    seed: int,
 ) -> pd.DataFrame:
     """Accuracy by weights, view and subset; copies of a sample are resampled together.
 
@@ -39,7 +42,10 @@ def accuracy_table(
 
 
 def spaces_table(
-    spaces: Mapping[str, np.ndarray], pixels: np.ndarray, samples: pd.DataFrame, masks: Mapping[str, np.ndarray]
+    spaces: Mapping[str, np.ndarray],
+    pixels: np.ndarray,
+    samples: pd.DataFrame,
+    masks: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
     """Each space by itself: nearest training neighbour right, and test against training representation.
 

@@ -69,6 +69,7 @@ def decoded(source: Source, size: int) -> Decoded:
 
 def _fill(place: Path, source: Source, size: int) -> None:
     """Builds the folder beside its place and moves it there; the loser of a race discards its own."""
+    _sweep(place.parent)
     partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
@@ -85,15 +86,29 @@ def _fill(place: Path, source: Source, size: int) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _sweep(root: Path) -> None:
+    """Removes what killed processes left half-built."""
+    for partial in root.glob("*.partial"):
+        owner = partial.name.split(".")[1]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _decode(source: Source, size: int, file: Path | None) -> Decoded:
     first = source.read(0)
     dtype = np.dtype(np.uint8) if first.dtype == np.uint8 else np.dtype(np.float32)
     shape = (len(source), first.shape[0], size, size)
-    images: np.ndarray
-    if file is None:
-        images = np.empty(shape, dtype)
-    else:
-        images = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    images = np.empty(shape, dtype) if file is None else np.lib.format.open_memmap(file, "w+", dtype, shape)
     sizes = np.empty((len(source), 2), np.int32)
     digests = np.empty(len(source), "S32")
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from spacewise.errors import InputError
@@ -30,9 +29,9 @@ def main() -> None:
         code = app(standalone_mode=False)
     except InputError as error:
         code = _refuse(str(error))
-    except click.ClickException as error:
+    except typer.TyperException as error:
         code = _refuse(error.format_message())
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = 130
     except KeyboardInterrupt:
         print("interrupted; the state is saved", file=sys.stderr)
@@ -139,7 +138,9 @@ def _refuse_beside_resume(*given: object) -> None:
 
 def _refuse_beside_file(data: str, loss: list[str] | None) -> None:
     if data or loss:
-        raise InputError("an experiment file says data and losses itself; change it with --set, such as --set epochs=30")
+        raise InputError(
+            "an experiment file says data and losses itself; change it with --set, such as --set epochs=30"
+        )
 
 
 def _tensorboard(folder: Path) -> Any:
@@ -193,7 +194,12 @@ def compare(
     from spacewise.report.compare import compare_runs
 
     table, page = compare_runs(run, out, command=" ".join(["spacewise", *sys.argv[1:]]))
-    _done({"report": page, "table": table.to_dict("records")}, as_json, table.to_string(index=False), f"report: [bold]{page}[/]")
+    _done(
+        {"report": page, "table": table.to_dict("records")},
+        as_json,
+        table.to_string(index=False),
+        f"report: [bold]{page}[/]",
+    )
 
 
 @app.command()
@@ -218,7 +224,11 @@ def reproduce(
 
     if not name:
         rows = [{"name": r.name, "data": r.data, "title": r.title, "rows": list(r.arms)} for r in RECIPES.values()]
-        _done({"recipes": rows}, as_json, *[f"[bold]{r['name']:18}[/] --data {r['data']}=DIR  {r['title']}" for r in rows])
+        _done(
+            {"recipes": rows},
+            as_json,
+            *[f"[bold]{r['name']:18}[/] --data {r['data']}=DIR  {r['title']}" for r in rows],
+        )
         return
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)

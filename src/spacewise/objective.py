@@ -17,7 +17,9 @@ from spacewise.losses import LOSSES
 from spacewise.losses.loss import Loss, Term
 from spacewise.nets.chain import Chain, read_space
 
-FORM = re.compile(r"\s*(?:(?P<weight>[^*(@]+?)\s*\*)?\s*(?P<call>[A-Za-z_]\w*\s*(?:\(.*\))?)\s*@\s*(?P<space>[\w:.]+)\s*")
+FORM = re.compile(
+    r"\s*(?:(?P<weight>[^*(@]+?)\s*\*)?\s*(?P<call>[A-Za-z_]\w*\s*(?:\(.*\))?)\s*@\s*(?P<space>[\w:.]+)\s*"
+)
 EXAMPLE = '"1.0*contrastive(dissimilar_margin=1.0)@classifier"'
 
 

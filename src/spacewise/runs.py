@@ -1,12 +1,12 @@
 """A run's folder: create, read back.
 
-    experiment.yaml      from which the run follows
-    run.json             where it stands, what made it
-    split.parquet        every sample's part and facts
-    log.csv              one row an epoch
-    state.safetensors    everything that resuming needs
-    weights/             best.safetensors (by validation), last.safetensors
-    audit/, report.html  what was measured
+experiment.yaml      from which the run follows
+run.json             where it stands, what made it
+split.parquet        every sample's part and facts
+log.csv              one row an epoch
+state.safetensors    everything that resuming needs
+weights/             best.safetensors (by validation), last.safetensors
+audit/, report.html  what was measured
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ class Run:
             raise unknown("weights", weights, WEIGHTS)
         path = self.folder / "weights" / f"{weights}.safetensors"
         if not path.is_file():
-            raise InputError(f"{self.folder} has no {weights} weights: its training is not finished; "
-                             f"continue it with: spacewise train --resume {self.folder}")
+            raise InputError(
+                f"{self.folder} has no {weights} weights: its training is not finished; "
+                f"continue it with: spacewise train --resume {self.folder}"
+            )
         tensors, _ = files.read_tensors(path)
         load_weights(self.net, tensors, path)
         self.weights = weights
@@ -184,7 +186,11 @@ def commit() -> str:
     try:
         shown = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, check=False, timeout=10,
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

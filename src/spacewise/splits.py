@@ -296,9 +296,7 @@ def folders(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int
 
 
 @described
-def stratified(
-    source: Source, *, test: float = 0.5, validation: float = 0.1, seed: int = 0, fold: int = 0
-) -> Split:
+def stratified(source: Source, *, test: float = 0.5, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
     """A random share of each class tests; of the rest, `validation` is held out.
 
     Wang et al., section V-A: half of AID tests, a tenth of the other half validates.
@@ -311,9 +309,7 @@ def stratified(
 
 
 @described
-def kfold(
-    source: Source, *, folds: int = 5, fold: int = 0, validation: float = 0.1, seed: int = 0
-) -> Split:
+def kfold(source: Source, *, folds: int = 5, fold: int = 0, validation: float = 0.1, seed: int = 0) -> Split:
     """Stratified k-fold: each sample tests in exactly one of the folds."""
     from sklearn.model_selection import StratifiedKFold
 

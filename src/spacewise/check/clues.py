@@ -69,7 +69,8 @@ class Clue:
 
 def find(source: Source, looks: Sequence[Look]) -> list[Clue]:
     """A clue for everything that differs between images; none where there are too few samples to ask."""
-    labels = source.facts["label"].astype(str).to_numpy()[[look.row for look in looks]] if looks else np.array([])
+    rows = np.array([look.row for look in looks], int)
+    labels = source.facts["label"].astype(str).to_numpy()[rows]
     asked = _askable(labels)
     if len(asked) < LEAST or len(set(labels[asked])) < 2:
         return []
@@ -83,8 +84,8 @@ def find(source: Source, looks: Sequence[Look]) -> list[Clue]:
 def _askable(labels: np.ndarray) -> np.ndarray:
     """Rows of classes that have a sample for every fold; a fixed choice where there are very many."""
     rows = np.random.default_rng(SEED).permutation(len(labels))[:MOST]
-    names, inverse, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
-    return np.sort(rows[counts[inverse] >= FOLDS]) if len(names) else rows
+    _, inverse, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
+    return np.sort(rows[counts[inverse] >= FOLDS])
 
 
 def _questions(source: Source, looks: Sequence[Look]) -> Iterator[tuple[str, np.ndarray, float, str]]:

@@ -11,6 +11,7 @@ from spacewise.check.looks import Look, Unreadable
 from spacewise.check.twins import Twins
 from spacewise.sources.source import Source
 
+LEVELS = ("error", "warning", "note")  # worst first
 FIT = {
     "crop": "nothing: the centre is cropped to the size trained on, mirrored at the edges where too small",
     "resize": "nothing: all are resized to the size trained on",
@@ -74,7 +75,7 @@ def of_formats(source: Source, looks: Sequence[Look]) -> Iterator[Finding]:
         yield Finding("error", "types", f"different types of values: {held}", remedy)
     sizes = {look.shape[1:] for look in looks}
     if len(sizes) > 1:
-        (low, high) = (" x ".join(map(str, pick(sizes))) for pick in (min, max))
+        low, high = (" x ".join(map(str, pick(sizes))) for pick in (min, max))
         what = f"{len(sizes)} native sizes, from {low} to {high}"
         yield Finding("note", "sizes", what, FIT[source.fit])
 
@@ -108,11 +109,12 @@ def of_clues(clues: Sequence[Clue]) -> Iterator[Finding]:
     """What gives the class away."""
     for clue in clues:
         if clue.verdict == "leak":
-            what = f"{clue.name} alone tells the class of {clue.accuracy:.0%} (chance {clue.chance:.0%})"
+            right, chance = f"{clue.accuracy:.0%}", f"{clue.chance:.0%}"
+            what = f"{clue.name}: enough to tell the class of {right} of the images (chance {chance})"
             yield Finding("warning", "leak", what, clue.remedy)
     if not clues:
-        what = "too few images to ask what gives the class away"
-        yield Finding("note", "unasked", what, "have two classes or more, 20 images, 5 of each class")
+        what = "whether anything gives the class away could not be asked"
+        yield Finding("note", "unasked", what, "it takes two classes of 5 images or more, and 20 images in all")
 
 
 def _count(things: Sequence[object] | int, one: str, many: str = "") -> str:

@@ -74,15 +74,14 @@ def look_at(source: Source) -> tuple[list[Look], list[Unreadable]]:
 
 
 def _look(source: Source, row: int) -> Look | Unreadable:
-    name = str(source.facts["id"].iat[row])
     try:
         pixels = source.read(row)
     except (InputError, OSError) as error:
-        return Unreadable(name, " ".join(str(error).split()))
+        return Unreadable(_name(source, row), " ".join(str(error).split()))
     grey = grey_of(pixels)
     bad = grey.size - int(np.isfinite(grey).sum())
     if bad:
-        return Unreadable(name, f"{bad} of {grey.size} pixels are NaN or infinite")
+        return Unreadable(_name(source, row), f"{bad} of {grey.size} pixels are NaN or infinite")
     low, high = pixels.min((1, 2)), pixels.max((1, 2))
     return Look(
         row,
@@ -97,6 +96,10 @@ def _look(source: Source, row: int) -> Look | Unreadable:
         digest(canonical(pixels)),
         thumbnail(grey, source.fit),
     )
+
+
+def _name(source: Source, row: int) -> str:
+    return str(source.facts["id"].iat[row])
 
 
 def grey_of(pixels: np.ndarray) -> np.ndarray:

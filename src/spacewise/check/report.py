@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ import pandas as pd
 
 from spacewise.check import clues, findings, twins
 from spacewise.check.clues import FEW, Clue
-from spacewise.check.findings import Finding
-from spacewise.check.looks import Look, Unreadable, look_at
+from spacewise.check.findings import LEVELS, Finding
+from spacewise.check.looks import Unreadable, look_at
 from spacewise.check.twins import Twins
 from spacewise.sources.source import Source
 
 PARTS = ("split", "role", "depression")  # the first that a source has tells training from testing
+ORDER = ("train", "validation", "test", "confuser")
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as values that JSON can hold."""
         unreadable = [one._asdict() for one in self.unreadable]
-        groups = [
-            asdict(group) | {"conflict": group.conflict, "crossing": group.crossing} for group in self.twins
-        ]
+        groups = [asdict(group) | {"conflict": group.conflict, "crossing": group.crossing} for group in self.twins]
         problems = [asdict(problem) for problem in self.problems]
         return asdict(self) | {"unreadable": unreadable, "twins": groups, "problems": problems}
 
@@ -90,9 +89,9 @@ def check(source: Source) -> Report:
     part = next((fact for fact in PARTS if fact in source.facts), "")
     groups, complete = twins.find(source, looks, part)
     told = clues.find(source, looks)
-    readable = Counter(source.facts["label"].iloc[[look.row for look in looks]].astype(str))
-    labels = _counts(source.facts["label"])
-    classes = {name: labels[name] for name in sorted(labels)}
+    labels = list(map(str, source.facts["label"]))
+    readable = Counter(labels[look.row] for look in looks)
+    classes = dict(sorted(Counter(labels).items()))
     found = [
         *findings.of_files(source, looks, unreadable),
         *findings.of_classes({name: readable[name] for name in classes}),
@@ -100,46 +99,42 @@ def check(source: Source) -> Report:
         *findings.of_twins(groups, complete, part),
         *findings.of_clues(told),
     ]
+    few, distinct = _facts(source.facts)
     return Report(
-        source.name,
-        str(source.root or ""),
-        len(source),
-        source.fit,
-        classes,
-        *_facts(source.facts),
-        _cross(source.facts, part),
-        *_formats(looks),
-        tuple(unreadable),
-        tuple(groups),
-        tuple(told),
-        tuple(sorted(found, key=lambda finding: ("error", "warning", "note").index(finding.level))),
+        source=source.name,
+        root=str(source.root or ""),
+        samples=len(source),
+        fit=source.fit,
+        classes=classes,
+        facts=few,
+        distinct=distinct,
+        cross=_cross(source.facts, part),
+        sizes=_tally(f"{look.shape[1]} x {look.shape[2]}" for look in looks),
+        bands=_tally(str(look.shape[0]) for look in looks),
+        types=_tally(look.dtype for look in looks),
+        values=(min(look.low for look in looks), max(look.high for look in looks)) if looks else None,
+        unreadable=tuple(unreadable),
+        twins=tuple(groups),
+        clues=tuple(told),
+        findings=tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level))),
     )
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(count) for value, count in values.astype(str).value_counts().items()}
+def _tally(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
 
 
 def _facts(facts: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     distinct = {str(fact): int(facts[fact].nunique(dropna=False)) for fact in facts.columns}
-    few = {fact: _counts(facts[fact]) for fact, count in distinct.items() if count <= FEW and fact != "id"}
+    counted = [fact for fact, count in distinct.items() if count <= FEW and fact != "id"]
+    few = {fact: _tally(map(str, facts[fact])) for fact in counted}
     return few, {fact: count for fact, count in distinct.items() if fact not in few}
 
 
 def _cross(facts: pd.DataFrame, part: str) -> Cross | None:
     if not part:
         return None
-    table = pd.crosstab(facts["label"].astype(str), facts[part].astype(str))
-    rows = {str(label): tuple(map(int, counts)) for label, counts in zip(table.index, table.to_numpy())}
-    return Cross(part, tuple(map(str, table.columns)), rows)
-
-
-def _formats(
-    looks: Sequence[Look],
-) -> tuple[dict[str, int], dict[str, int], dict[str, int], tuple[float, float] | None]:
-    """Sizes, bands and types with their counts, and the range of values."""
-    sizes = Counter(f"{look.shape[1]} x {look.shape[2]}" for look in looks)
-    bands = Counter(str(look.shape[0]) for look in looks)
-    types = Counter(look.dtype for look in looks)
-    values = (min(look.low for look in looks), max(look.high for look in looks)) if looks else None
-    return dict(sizes.most_common()), dict(bands.most_common()), dict(types.most_common()), values
+    counts = Counter(zip(map(str, facts["label"]), map(str, facts[part]), strict=True))
+    labels, parts = ({pair[place] for pair in counts} for place in (0, 1))
+    columns = tuple(sorted(parts, key=lambda name: (ORDER.index(name) if name in ORDER else -1, name)))
+    return Cross(part, columns, {label: tuple(counts[label, name] for name in columns) for label in sorted(labels)})

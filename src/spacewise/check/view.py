@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -11,10 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from spacewise.check.clues import FEW
 from spacewise.check.report import Report
+from spacewise.check.twins import Twins
 
 BAR = 16
 LISTED = 20  # lines of a table that may be long
+SIZES = 8
+TOGETHER = 4  # names of one picture
 COLUMNS = 8  # parts beside each other
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 VERDICTS = {
@@ -22,13 +25,7 @@ VERDICTS = {
     "hint": ("a hint", "cyan"),
     "none": ("no more than luck", "dim"),
 }
-KINDS = {
-    "identical": "identical",
-    "turned": "flipped or turned",
-    "similar": "nearly identical",
-}
-
-Row = TypeVar("Row")
+KINDS = {"identical": "identical", "turned": "flipped or turned", "similar": "nearly identical"}
 
 
 def render(report: Report, console: Console) -> None:
@@ -41,8 +38,8 @@ def render(report: Report, console: Console) -> None:
 
 def _head(report: Report) -> Iterator[RenderableType]:
     title = Text.assemble((report.source, "bold cyan"), "  ", (report.root, "dim"))
-    counts = f"{report.samples:,} images, {len(report.classes):,} {'class' if len(report.classes) == 1 else 'classes'}"
-    lines = [title, Text(counts, "bold")]
+    word = "class" if len(report.classes) == 1 else "classes"
+    lines = [title, Text(f"{report.samples:,} images, {len(report.classes):,} {word}", "bold")]
     if report.values:
         low, high = report.values
         bands = _listing(report.bands)
@@ -56,14 +53,14 @@ def _head(report: Report) -> Iterator[RenderableType]:
 
 def _classes(report: Report) -> Iterator[RenderableType]:
     counts = report.classes
-    if len(counts) > 50:
-        least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-        yield from _wide_classes(report, least, most)
+    if len(counts) > FEW:
+        yield Padding(Text(_spread(counts)), (0, 1))
         return
     cross = report.cross if report.cross and len(report.cross.columns) <= COLUMNS else None
-    table = _table("class", *[("images", "right")])
+    table = _table("class", ("images", "right"))
     for column in cross.columns if cross else ():
-        table.add_column(Text(f"{cross.fact} {column}" if cross and column.isdigit() else column), justify="right")
+        title = f"{cross.fact} {column}" if cross and column.isdigit() else column
+        table.add_column(Text(title), justify="right")
     table.add_column("")
     largest = max(counts.values())
     for label, count in counts.items():
@@ -72,18 +69,11 @@ def _classes(report: Report) -> Iterator[RenderableType]:
     yield table
 
 
-def _wide_classes(report: Report, least: str, most: str) -> Iterator[RenderableType]:
-    counts = report.classes
+def _spread(counts: Mapping[str, int]) -> str:
+    least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if counts[least] == counts[most]:
-        line = f"every class has {counts[most]:,} images"
-    else:
-        line = f"from {counts[least]:,} images ({least}) to {counts[most]:,} ({most}) a class"
-    lines = [Text(line)]
-    if report.cross:
-        totals = [sum(column) for column in zip(*report.cross.rows.values())]
-        parts = (f"{name} {total:,}" for name, total in zip(report.cross.columns, totals))
-        lines.append(Text(f"{report.cross.fact}: {', '.join(parts)}"))
-    yield Padding(Group(*lines), (1, 1))
+        return f"{counts[most]:,} images of every class"
+    return f"from {counts[least]:,} images ({least}) to {counts[most]:,} ({most}) a class"
 
 
 def _facts(report: Report) -> Iterator[RenderableType]:
@@ -105,9 +95,8 @@ def _sizes(report: Report) -> Iterator[RenderableType]:
         return
     table = _table("height x width", ("images", "right"), "")
     largest = max(report.sizes.values())
-    _fill(
-        table, list(report.sizes.items()), lambda item: (item[0], f"{item[1]:,}", _bar(item[1] / largest)), 8
-    )
+    rows = [(size, f"{count:,}", _bar(count / largest)) for size, count in report.sizes.items()]
+    _fill(table, rows, SIZES)
     yield table
 
 
@@ -115,7 +104,7 @@ def _unreadable(report: Report) -> Iterator[RenderableType]:
     if not report.unreadable:
         return
     table = _table(f"cannot be used ({len(report.unreadable):,})", "why")
-    _fill(table, report.unreadable, lambda one: (Text(one.id), Text(one.reason)))
+    _fill(table, [(Text(one.id), Text(one.reason)) for one in report.unreadable])
     yield table
 
 
@@ -123,22 +112,20 @@ def _twins(report: Report) -> Iterator[RenderableType]:
     if not report.twins:
         return
     table = _table(f"the same picture ({len(report.twins):,})", "how", "")
+    part = report.cross.fact if report.cross else ""
     serious = sorted(report.twins, key=lambda group: (not group.conflict, not group.crossing))
-    _fill(
-        table,
-        serious,
-        lambda group: (
-            Text("\n".join(group.ids[:4]) + (f"\n… {len(group.ids) - 4} more" if len(group.ids) > 4 else "")),
-            KINDS[group.kind],
-            _marks(group.conflict, group.crossing, report.cross.fact if report.cross else ""),
-        ),
-    )
+    _fill(table, [(_ids(group), KINDS[group.kind], _marks(group, part)) for group in serious])
     yield table
 
 
-def _marks(conflict: bool, crossing: bool, part: str) -> Text:
-    marks = [mark for mark, held in ((f"different {part}", crossing), ("different labels", conflict)) if held]
-    return Text("\n".join(marks), "bold yellow")
+def _ids(group: Twins) -> Text:
+    more = len(group.ids) - TOGETHER
+    return Text("\n".join(group.ids[:TOGETHER]) + (f"\n… and {more:,} more" if more > 0 else ""))
+
+
+def _marks(group: Twins, part: str) -> Text:
+    held = {f"different {part}": group.crossing, "different labels": group.conflict}
+    return Text("\n".join(mark for mark, is_held in held.items() if is_held), "bold yellow")
 
 
 def _clues(report: Report) -> Iterator[RenderableType]:
@@ -177,12 +164,10 @@ def _table(*columns: str | tuple[str, str]) -> Table:
     return table
 
 
-def _fill(
-    table: Table, rows: Sequence[Row], cells: Callable[[Row], tuple[RenderableType, ...]], most: int = LISTED
-) -> None:
+def _fill(table: Table, rows: Sequence[tuple[RenderableType, ...]], most: int = LISTED) -> None:
     """Adds the first rows, and a line that says how many more there are."""
     for row in rows[:most]:
-        table.add_row(*cells(row))
+        table.add_row(*row)
     if len(rows) > most:
         table.add_row(Text(f"… and {len(rows) - most:,} more", "dim"))
 

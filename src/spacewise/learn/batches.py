@@ -48,7 +48,7 @@ class Batches:
         seed: int,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        rank, processes = share
+        _, processes = share
         if batch % processes:
             raise InputError(f"batch must be a multiple of the {processes} processes, not {batch}")
         if copies and not shift:

@@ -10,9 +10,7 @@ from spacewise.experiment import Experiment
 from spacewise.learn.supervised import Logger, supervised
 
 
-def start(
-    experiment: Experiment, folder: Path, *, resume: bool = False, logger: Logger | None = None
-) -> runs.Run:
+def start(experiment: Experiment, folder: Path, *, resume: bool = False, logger: Logger | None = None) -> runs.Run:
     """Builds what an experiment describes, and trains it. Arguments and errors as `supervised`."""
     if folder.exists() and not resume:  # before minutes of decoding
         raise InputError(runs.occupied(folder))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from spacewise import files, runs
 from spacewise.cache import Decoded, decoded
-from spacewise.describe import description
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment, Supervised
 from spacewise.learn import state
@@ -193,10 +192,13 @@ class Training:
         """
         if self.fabric.world_size == 1:
             return dict(spaces), labels
-        whole = {
-            name: self.fabric.all_gather(values, sync_grads=True).flatten(0, 1) for name, values in spaces.items()
-        }
-        return whole, self.fabric.all_gather(labels).flatten(0, 1)
+        whole = {name: self.gather(values, sync_grads=True) for name, values in spaces.items()}
+        return whole, self.gather(labels)
+
+    def gather(self, values: Tensor, *, sync_grads: bool = False) -> Tensor:
+        """Rows of all processes, in the order of their ranks."""
+        gathered = self.fabric.all_gather(values, sync_grads=sync_grads)
+        return cast(Tensor, gathered).flatten(0, 1)
 
     def add(self, **values: Tensor) -> None:
         for name, value in values.items():

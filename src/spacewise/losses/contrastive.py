@@ -96,9 +96,7 @@ class Contrastive(Loss):
         form: str = "squared",
         pairs: str = "all",
     ) -> None:
-        super().__init__(
-            similar_margin=similar_margin, dissimilar_margin=dissimilar_margin, form=form, pairs=pairs
-        )
+        super().__init__(similar_margin=similar_margin, dissimilar_margin=dissimilar_margin, form=form, pairs=pairs)
         for option, margin in (("similar_margin", similar_margin), ("dissimilar_margin", dissimilar_margin)):
             if not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
                 raise InputError(f"contrastive: {option} must be zero or more, not {margin!r}")

@@ -48,6 +48,4 @@ def normalised(counts: pd.DataFrame) -> pd.DataFrame:
 def _within(name: str, indices: np.ndarray, number: int) -> None:
     outside = (indices < 0) | (indices >= number)
     if outside.any():
-        raise InputError(
-            f"{name}: class index {indices[outside][0]}, expected 0 to {number - 1} (named classes)"
-        )
+        raise InputError(f"{name}: class index {indices[outside][0]}, expected 0 to {number - 1} (named classes)")

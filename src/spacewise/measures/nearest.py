@@ -56,9 +56,7 @@ def nearest_neighbours(
     return distances, indices
 
 
-def nearest_accuracy(
-    queries: Any, query_labels: Any, gallery: Any, gallery_labels: Any, k: int = 1
-) -> np.ndarray:
+def nearest_accuracy(queries: Any, query_labels: Any, gallery: Any, gallery_labels: Any, k: int = 1) -> np.ndarray:
     """Whether a vote of the k nearest gallery samples gives each query's label: bool (query,).
 
     On pixels it is the floor that a network has to beat; on a space it asks what the space knows
@@ -88,9 +86,7 @@ def _validate(queries: Any, gallery: Any, k: int, exclude_self: bool) -> tuple[n
     gallery = checks.matrix("gallery", gallery)
     queries = checks.matrix("queries", queries, columns=gallery.shape[1])
     if exclude_self and len(queries) != len(gallery):
-        raise InputError(
-            f"queries: {len(queries)} samples, expected the gallery's {len(gallery)} to leave itself out"
-        )
+        raise InputError(f"queries: {len(queries)} samples, expected the gallery's {len(gallery)} to leave itself out")
     checks.whole("k", k, most=len(gallery) - exclude_self)
     return queries, gallery
 

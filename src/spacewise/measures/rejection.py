@@ -188,9 +188,7 @@ def _interval(
     return bootstrap.interval(np.concatenate(figures), confidence)
 
 
-def _weights(
-    codes: tuple[np.ndarray, np.ndarray], samples: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _weights(codes: tuple[np.ndarray, np.ndarray], samples: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     generator = np.random.default_rng(seed)
     step = max(1, BLOCK_VALUES // max(len(codes[0]), len(codes[1])))
     for start in range(0, samples, step):

@@ -40,7 +40,9 @@ def _arms() -> dict[str, Arm]:
                 f"{title} + contrastive loss on {space} space", net, [ENTROPY, _contrastive(weight, space)]
             )
     arms["contrastive-probability"] = Arm(
-        "Baseline + contrastive loss on probability space", ACONVNET, [ENTROPY, _contrastive(1.0, "probability")]
+        "Baseline + contrastive loss on probability space",
+        ACONVNET,
+        [ENTROPY, _contrastive(1.0, "probability")],
     )
     for space in ("feature", "classifier"):
         for margin in (0.8, 1.0, 1.2):
@@ -57,7 +59,9 @@ def _arms() -> dict[str, Arm]:
             )
         for weight in (3e-1, 3e-2, 3e-3, 3e-4):
             arms[f"center-{space}-weight{weight:g}"] = Arm(
-                f"center loss on {space} space, weight {weight:g}", ACONVNET, [ENTROPY, f"{weight:g}*center@{space}"]
+                f"center loss on {space} space, weight {weight:g}",
+                ACONVNET,
+                [ENTROPY, f"{weight:g}*center@{space}"],
             )
     for net, name in ((CAFFENET, "caffenet"), (VGG16, "vgg16")):
         title = {"caffenet": "CaffeNet", "vgg16": "VGG16"}[name]
@@ -125,7 +129,10 @@ TABLE4 = _accuracy(
     "Table IV: contrastive loss, accuracy by weight at margin 1",
     {
         f"contrastive-{space}-weight{weight}": {"overall": figure}
-        for space, figures in (("feature", (92.3, 92.1, 87.5, 86.3)), ("classifier", (96.0, 96.5, 97.1, 98.2)))
+        for space, figures in (
+            ("feature", (92.3, 92.1, 87.5, 86.3)),
+            ("classifier", (96.0, 96.5, 97.1, 98.2)),
+        )
         for weight, figure in zip((0.15, 0.3, 0.8, 1.0), figures, strict=True)
     },
 )
@@ -135,7 +142,10 @@ TABLE5 = _accuracy(
     "Table V: center loss, accuracy by weight",
     {
         f"center-{space}-weight{weight:g}": {"overall": figure}
-        for space, figures in (("feature", (95.1, 95.4, 96.3, 95.8)), ("classifier", (96.9, 97.3, 98.2, 97.6)))
+        for space, figures in (
+            ("feature", (95.1, 95.4, 96.3, 95.8)),
+            ("classifier", (96.9, 97.3, 98.2, 97.6)),
+        )
         for weight, figure in zip((3e-1, 3e-2, 3e-3, 3e-4), figures, strict=True)
     },
 )

@@ -70,7 +70,13 @@ class Planned:
 
 
 def plan(
-    recipe: Recipe, data: Path, out: Path, *, folds: int = 1, epochs: int | None = None, only: Sequence[str] = ()
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    folds: int = 1,
+    epochs: int | None = None,
+    only: Sequence[str] = (),
 ) -> list[Planned]:
     """The experiments of a recipe, fold by fold.
 
@@ -127,7 +133,13 @@ def experiment(recipe: Recipe, key: str, data: Path, fold: int, epochs: int | No
 
 
 def reproduce(
-    recipe: Recipe, data: Path, out: Path, *, folds: int = 1, epochs: int | None = None, only: Sequence[str] = ()
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    folds: int = 1,
+    epochs: int | None = None,
+    only: Sequence[str] = (),
 ) -> Path:
     """Runs a recipe as far as it has not been run, and returns the page that it made."""
     experiments = plan(recipe, data, out, folds=folds, epochs=epochs, only=only)
@@ -136,7 +148,6 @@ def reproduce(
         console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
         finished.setdefault(planned.key, []).append(ensure(planned.experiment, planned.folder))
     return recipe.finish(recipe, finished, out)
-
 
 
 def place_of(recipe: Recipe, given: Sequence[str]) -> Path:

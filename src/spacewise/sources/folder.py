@@ -120,9 +120,7 @@ def _samples(root: Path, split: str, parent: Path) -> Iterator[dict[str, str]]:
         held = "pictures directly in it" if listing.pictures else "no class folders"
         raise InputError(f"folder: {parent} has {held}, expected {LAYOUT}")
     if listing.pictures:
-        raise InputError(
-            f"folder: {listing.pictures[0]} lies beside class folders, expected it in one of them"
-        )
+        raise InputError(f"folder: {listing.pictures[0]} lies beside class folders, expected it in one of them")
     for child in listing.folders:
         for picture in _class_pictures(child):
             yield {"id": picture.relative_to(root).as_posix(), "label": child.name, "split": split}
@@ -131,9 +129,7 @@ def _samples(root: Path, split: str, parent: Path) -> Iterator[dict[str, str]]:
 def _class_pictures(child: Path) -> list[Path]:
     listing = _list(child)
     if listing.folders:
-        raise InputError(
-            f"folder: class folder {child} holds folders ({listing.folders[0].name}), expected {LAYOUT}"
-        )
+        raise InputError(f"folder: class folder {child} holds folders ({listing.folders[0].name}), expected {LAYOUT}")
     if not listing.pictures:
         found = sorted({other.suffix or other.name for other in listing.others})
         held = f"only {', '.join(found)}" if found else "nothing"

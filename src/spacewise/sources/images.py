@@ -119,9 +119,7 @@ def _bands_first(path: Path, pixels: np.ndarray) -> np.ndarray:
         return pixels
     if last < min(first, middle):
         return np.moveaxis(pixels, 2, 0)
-    raise InputError(
-        f"{path}: {pixels.shape} does not tell which axis holds the bands, {expected}, bands fewest"
-    )
+    raise InputError(f"{path}: {pixels.shape} does not tell which axis holds the bands, {expected}, bands fewest")
 
 
 DECODERS: dict[str, Callable[[Path], np.ndarray]] = {

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
+from spacewise.describe import described
 from spacewise.errors import InputError, unknown
 from spacewise.sources.simulation.rendering import Poses, optical, radar
 from spacewise.sources.simulation.terrain import NEW_SITES, SITES
@@ -45,6 +46,7 @@ ROLES = (
 )
 
 
+@described
 def simulated(
     per_class: int = 240, seed: int = 0, size: int = 64, clutter_bias: float = 0.3, view: str = "radar"
 ) -> Source:

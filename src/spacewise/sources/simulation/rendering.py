@@ -161,9 +161,7 @@ def _padded(tables: Sequence[np.ndarray]) -> np.ndarray:
     return padded
 
 
-def _echo(
-    poses: Poses, sight: np.ndarray, slope: np.ndarray, rngs: Sequence[np.random.Generator]
-) -> np.ndarray:
+def _echo(poses: Poses, sight: np.ndarray, slope: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
     """Complex amplitudes of the visible scatterers on the grid, laid over towards the radar by height."""
     table = _padded([points(*name) for name in zip(poses.label, poses.serial)])
     # Drawn last from each generator, since their number depends on who else is in the block.

@@ -68,7 +68,7 @@ def _wheels(y: float, diameter: float, *xs: float) -> tuple[Part, ...]:
     return tuple(wheel for x in xs for wheel in _pair("wheel", x, y, diameter, 0.4, 0.0, diameter))
 
 
-# The first part is the one that fittings are spread over. A turret and the barrel after it turn together.
+# Corners are spread over the first part. A turret and the barrel after it turn together.
 BLUEPRINTS: dict[str, tuple[Part, ...]] = {
     "carrier-a": (
         Part("hull", 0.0, 0.0, 6.6, 2.9, 0.5, 1.6),
@@ -161,7 +161,7 @@ def generator(*names: object) -> np.random.Generator:
 
 
 def parts(label: str, serial: str) -> tuple[Part, ...]:
-    """The boxes of one object: the blueprint, its turret turned, with what this serial carries."""
+    """The boxes of one object: its blueprint, the turret turned, and what this serial carries."""
     rng = generator("parts", label, serial)
     turned = _turn(BLUEPRINTS[label], rng.normal(0.0, 8.0))
     return (*turned, *_load(turned[0], rng))

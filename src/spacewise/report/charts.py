@@ -1,0 +1,246 @@
+"""Charts of one run: training, accuracy by subset, spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+from spacewise.report import labels, numbers, reading
+from spacewise.report.style import (
+    INK,
+    MUTED,
+    OVERALL,
+    PAPER,
+    SEEN,
+    SMALL,
+    TEXT,
+    UNSEEN,
+    canvas,
+    clean,
+    colour,
+    dot,
+    heading,
+    legend,
+    note,
+    plain,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from spacewise.audit import Audit
+
+SUBSET_COLOURS = {"overall": OVERALL, "seen": SEEN, "unseen": UNSEEN}
+
+
+def training(audit: Audit) -> Figure:
+    """Accuracy on training and validation, and every term of the objective, over epochs."""
+    log = audit.table("log")
+    best = audit.facts["training"].get("best_epoch")
+    figure = canvas(3.5)
+    left, right = figure.subplots(1, 2)
+    columns = {"training": "accuracy", "validation": "validation_accuracy"}
+    shown = {name: 100 * log[column] for name, column in columns.items() if column in log}
+    inks = {"training": MUTED, "validation": OVERALL}
+    _curves(left, log["epoch"], shown, inks, "accuracy, %", "{:.1f}")
+    terms = {name: log[name] for name in log.columns if "@" in name}
+    whole = {"total": log["total"]} if len(terms) > 1 else {}
+    if "validation_total" in log:
+        whole["total, validation"] = log["validation_total"]
+    shades = {name: colour(index + 1) for index, name in enumerate(terms)}
+    shades |= {"total": MUTED, "total, validation": OVERALL}
+    values = {**terms, **whole}
+    _logarithmic(right, values)
+    _curves(right, log["epoch"], values, shades, "loss, each term before its weight", "{:.2g}")
+    if best:
+        for ax in (left, right):
+            ax.axvline(best, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+        place = blended_transform_factory(left.transData, left.transAxes)
+        text = f"chosen: epoch {best} "
+        left.text(best, 0.03, text, transform=place, ha="right", fontsize=SMALL, color=MUTED)
+    return figure
+
+
+def _curves(
+    ax: Axes, epochs: pd.Series, curves: dict[str, pd.Series], inks: dict[str, str], what: str, ending: str
+) -> None:
+    clean(ax, "y")
+    heading(ax, what[0].upper() + what[1:])
+    for name, values in curves.items():
+        style = (0, (4, 2)) if "validation" in name and "total" in name else "-"
+        few = "o" if len(epochs) < 3 else ""
+        ax.plot(epochs, values, color=inks[name], linewidth=1.8, linestyle=style, marker=few)
+    ax.set_xlabel("epoch")
+    ax.set_xlim(min(1, epochs.min()) if len(epochs) > 1 else 0.5, max(epochs.max(), 1.5))
+    entries = [
+        (float(values.iloc[-1]), f"{shortened(name, 26)} {ending.format(values.iloc[-1])}", inks[name])
+        for name, values in curves.items()
+    ]
+    labels.beside(ax, entries, 2.6)
+
+
+def _logarithmic(ax: Axes, curves: dict[str, pd.Series]) -> None:
+    """Loss falls by orders of magnitude; a term that reaches zero leaves the axis linear near it."""
+    values = np.concatenate([np.asarray(curve, float) for curve in curves.values()])
+    if (values > 0).all():
+        ax.set_yscale("log")
+    elif (values >= 0).all() and values.max() > 0:
+        ax.set_yscale("symlog", linthresh=values[values > 0].min())
+
+
+def accuracy(audit: Audit, weights: str | None = None) -> Figure:
+    """Accuracy of every subset with its bootstrap interval, as stored and, where asked for, shifted."""
+    chosen = reading.main_view(audit)
+    tables = {view: reading.accuracy(audit, view, weights) for view in dict.fromkeys((chosen, reading.STORED))}
+    groups = _grouped([name for name, n in tables[chosen]["n"].items() if n > 0])
+    inks = _inks(audit)
+    places = _rows(groups)
+    figure = canvas(0.9 + 0.27 * (max(places.values()) + 1))
+    ax = clean(figure.subplots(), "x")
+    spread = 0.15 if len(tables) > 1 else 0.0
+    for offset, (view, table) in zip((-spread, spread), tables.items()):
+        for name, y in places.items():
+            if not name.startswith("\0"):
+                _interval(ax, table.loc[name], y + offset, inks.get(name, MUTED), filled=view == chosen)
+    _row_labels(ax, places, tables[chosen])
+    ax.set_ylim(max(places.values()) + 0.7, -0.7)
+    ax.set_xlim(None, 100.5)
+    ax.set_xlabel("accuracy, %")
+    entries = [(dot(MUTED, markerfacecolor=MUTED if view == chosen else PAPER), view) for view in tables]
+    entries = entries if len(entries) > 1 else []
+    if len(audit.facts["novelty"]) == 2:
+        entries += [(dot(SEEN), "seen in training"), (dot(UNSEEN), "unseen")]
+    if entries:
+        legend(figure, entries, loc="outside upper left", ncols=len(entries))
+    printed = f"Numbers at the right: {chosen}. " if len(tables) > 1 else ""
+    note(figure, f"{printed}Bars: 95 % bootstrap intervals over chips; copies of a chip are drawn together.")
+    return figure
+
+
+def _grouped(subsets: Sequence[str]) -> dict[str, list[str]]:
+    """Subsets by the fact that they are of: `depression=15` under `depression`; the rest under nothing."""
+    groups: dict[str, list[str]] = {}
+    for name in subsets:
+        fact, equals, _ = name.partition("=")
+        groups.setdefault(fact if equals else "", []).append(name)
+    return groups
+
+
+def _rows(groups: dict[str, list[str]]) -> dict[str, float]:
+    """y of every subset; headings of groups as `NUL + fact`."""
+    places: dict[str, float] = {}
+    y = 0.0
+    for fact, names in groups.items():
+        if fact:
+            y += 0.35
+            places[f"\0{fact}"] = y
+            y += 1
+        for name in names:
+            places[name] = y
+            y += 1
+    return places
+
+
+def _inks(audit: Audit) -> dict[str, str]:
+    """Green where all samples of a subset are seen, orange where none is."""
+    inks = dict(SUBSET_COLOURS)
+    if set(audit.facts["novelty"]) != {"seen", "unseen"}:
+        return inks
+    samples = reading.test_samples(audit)
+    unseen = reading.mask(samples, "unseen")
+    for column in samples.columns:
+        if column.startswith("subset:") and "=" in column:
+            share = unseen[reading.mask(samples, column[7:])]
+            if len(share) and share.mean() in (0, 1):
+                inks[column[7:]] = UNSEEN if share[0] else SEEN
+    return inks
+
+
+def _interval(ax: Axes, row: pd.Series, y: float, ink: str, filled: bool) -> None:
+    ax.plot(
+        [100 * row["low"], 100 * row["high"]],
+        [y, y],
+        color=ink,
+        linewidth=2.2 if filled else 1.2,
+        alpha=0.45,
+        solid_capstyle="round",
+    )
+    ax.plot(
+        100 * row["accuracy"],
+        y,
+        "o",
+        color=ink,
+        markersize=6 if filled else 5,
+        markerfacecolor=ink if filled else PAPER,
+    )
+
+
+def _row_labels(ax: Axes, places: dict[str, float], table: pd.DataFrame) -> None:
+    """Names at the left, figures with intervals and counts at the right."""
+    ax.set_yticks([])
+    for name, y in places.items():
+        head = name.startswith("\0") or name == "overall"
+        text = name[1:] if name.startswith("\0") else name.partition("=")[2] or name
+        settings = {"va": "center", "transform": ax.get_yaxis_transform(), "fontsize": TEXT}
+        weight = "bold" if head else "normal"
+        ax.text(-0.012, y, plain(shortened(text, 32)), ha="right", color=INK, fontweight=weight, **settings)
+        if name.startswith("\0"):
+            continue
+        row = table.loc[name]
+        shown = numbers.number(100 * row["accuracy"])
+        ax.text(1.05, y, shown, ha="right", color=INK, fontweight=weight, **settings)
+        ax.text(1.06, y, numbers.interval(row["low"], row["high"]), ha="left", color=MUTED, **settings)
+        ax.text(1.245, y, f"n = {numbers.count(row['n'])}", ha="right", color=MUTED, **settings)
+
+
+def spaces(audit: Audit) -> Figure:
+    """Each space by itself: the class of the nearest training sample, against the same on raw pixels."""
+    table = audit.table("spaces")
+    subsets = reading.main_subsets(audit)
+    names = [name for name in table["space"].unique() if name != "pixels"]
+    sizes = table.drop_duplicates("space").set_index("space")["dimension"]
+    figure = canvas(4.2)
+    ax = clean(figure.subplots(), "y")
+    own = reading.accuracy(audit, reading.STORED)["accuracy"]
+    entries = []
+    for number, subset in enumerate(subsets):
+        ink = SUBSET_COLOURS.get(subset, colour(number))
+        rows = table[table["subset"] == subset].set_index("space")
+        found = rows.loc[names]
+        ends = np.array([numbers.wilson(s, n) for s, n in zip(found["nearest"], found["n"])]).T
+        x = np.arange(len(names)) + 0.05 * (number - 1)
+        ax.plot(x, 100 * found["nearest"], color=ink, linewidth=1.6, marker="o", markersize=6)
+        ax.vlines(x, *(100 * ends), color=ink, linewidth=2.2, alpha=0.45)
+        ax.plot(len(names) - 0.2, 100 * own[subset], "D", color=ink, markersize=6)
+        floor = 100 * float(rows["nearest"]["pixels"])
+        ax.axhline(floor, color=ink, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8)
+        entries.append((floor, f"{subset}, pixels {numbers.number(floor)}", ink))
+    ticks = [*range(len(names)), len(names) - 0.2]
+    texts = [f"{shortened(name, 14)}\n{sizes[name]}-d" for name in names]
+    ax.set_xticks(ticks, [plain(text) for text in [*texts, "network's\ndecision"]])
+    ax.set_xlim(-0.4, len(names) + 0.15)
+    ax.set_ylim(None, 101)
+    ax.set_ylabel("accuracy, %")
+    labels.beside(ax, entries, 3.3)
+    legend(
+        figure,
+        [
+            *((dot(SUBSET_COLOURS.get(s, colour(i)), linestyle="-"), s) for i, s in enumerate(subsets)),
+            (dot(MUTED, "", linestyle=(0, (4, 3))), "the same on raw pixels"),
+            (dot(MUTED, "D"), "the network's own decision"),
+        ],
+        loc="outside upper left",
+        ncols=len(subsets) + 2,
+    )
+    note(
+        figure,
+        "A test chip counts as right when its nearest training chip, by Euclidean distance in that space, is of "
+        "its class. Bars: 95 % Wilson intervals. Pixels: centred 64 x 64, of unit length, root of the magnitude "
+        "for radar. Chips as stored.",
+    )
+    return figure

@@ -1,0 +1,51 @@
+"""Every figure of one run, by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from spacewise.errors import unknown
+from spacewise.report import charts, curves, maps, matrices, pictures
+
+if TYPE_CHECKING:
+    from spacewise.audit import Audit
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "training": charts.training,
+    "accuracy": charts.accuracy,
+    "confusion": matrices.confusion,
+    "spaces": charts.spaces,
+    "projection": maps.projection,
+    "tsne": maps.tsne,
+    "tsne_chips": pictures.tsne_chips,
+    "representation": maps.representation,
+    "roc": curves.roc,
+    "mistakes": pictures.mistakes,
+}
+
+
+def draw(audit: Audit, name: str, **options: Any) -> Figure:
+    """One figure of an audit.
+
+    Args:
+        audit: what is drawn.
+        name: a key of `FIGURES`.
+        options: that figure's own: `accuracy(weights)`, `projection(first, second)`, `tsne(space, seed)`,
+            `tsne_chips(space, seed)`, `representation(classes, space, seed)`, `roc(score)`, `mistakes(number)`.
+
+    Raises:
+        InputError: an unknown figure, option, class, space or score; a question that this audit has no
+            samples for (no confusers: no `roc`).
+    """
+    if name not in FIGURES:
+        raise unknown("figure", name, FIGURES)
+    function = FIGURES[name]
+    known = [parameter for parameter in inspect.signature(function).parameters if parameter != "audit"]
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of figure {name}", option, known)
+    return function(audit, **options)

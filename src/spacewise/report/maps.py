@@ -1,0 +1,267 @@
+"""Maps of a space: two of its axes, and t-SNE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spacewise.errors import InputError
+from spacewise.measures.projection import orthogonal, pair_confusion
+from spacewise.report import labels, layouts, numbers, reading
+from spacewise.report.style import (
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    SMALL,
+    TEXT,
+    blank,
+    canvas,
+    clean,
+    colour,
+    dot,
+    legend,
+    marker,
+    note,
+    plain,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from spacewise.audit import Audit
+
+
+def projection(audit: Audit, first: str | None = None, second: str | None = None) -> Figure:
+    """Two class axes of the classifier space; the two classes most often confused unless named."""
+    first, second = pair(audit, first, second)
+    figure = canvas(5.6, 7.4)
+    draw_projection(figure.subplots(), audit, first, second)
+    inks = (colour(0), colour(1))
+    entries = [(dot(ink), name) for ink, name in zip(inks, (first, second), strict=True)]
+    legend(
+        figure,
+        [*entries, (dot(MUTED), "test"), (dot(MUTED, "x", alpha=0.6), "training")],
+        loc="outside upper left",
+        ncols=4,
+    )
+    note(figure, projection_note(audit, first, second))
+    return figure
+
+
+def projection_note(audit: Audit, first: str, second: str) -> str:
+    """What the plane is, and how often the two are taken for one another."""
+    samples = reading.test_samples(audit)
+    found = pair_confusion(
+        samples["target"].to_numpy(),
+        samples["prediction"].to_numpy(),
+        reading.class_index(audit, first),
+        reading.class_index(audit, second),
+    )
+    return (
+        f"The classifier space seen along two of its axes; below the line {first} has the larger logit. "
+        f"{first} taken for {second}: {numbers.percent(found.first_as_second)} of its test chips; the other way: "
+        f"{numbers.percent(found.second_as_first)}. Table: percent of the row's class."
+    )
+
+
+def pair(audit: Audit, first: str | None, second: str | None) -> tuple[str, str]:
+    """Two classes by name; those most often confused where none is named."""
+    if first is None and second is None:
+        return reading.most_confused(audit)
+    if first is None or second is None:
+        raise InputError("a projection needs both classes, first and second, or none")
+    for name in (first, second):
+        reading.class_index(audit, name)
+    return first, second
+
+
+def draw_projection(ax: Axes, audit: Audit, first: str, second: str) -> None:
+    """Points, the line where both logits are equal, and the small table of the two."""
+    samples = audit.table("samples")
+    indices = [reading.class_index(audit, name) for name in (first, second)]
+    points = orthogonal(audit.space("classifier"), *indices)
+    clean(ax)
+    for part, settings in (
+        ("train", {"marker": "x", "s": 14, "alpha": 0.3, "linewidths": 0.8}),
+        ("test", {"marker": "o", "s": 14, "alpha": 0.85, "linewidths": 0}),
+    ):
+        for ink, index in zip((colour(0), colour(1)), indices, strict=True):
+            chosen = ((samples["part"] == part) & (samples["target"] == index)).to_numpy()
+            ax.scatter(*points[chosen].T, color=ink, rasterized=True, **settings)  # type: ignore[arg-type]
+    shown = points[(samples["part"].isin(["train", "test"]) & samples["target"].isin(indices)).to_numpy()]
+    low, high = shown.min(), shown.max()
+    room = 0.04 * (high - low or 1)
+    ax.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
+    ax.axline((low, low), slope=1, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)), zorder=0)
+    ax.set_xlabel(plain(f"logit of {shortened(first, 24)}"))
+    ax.set_ylabel(plain(f"logit of {shortened(second, 24)}"))
+    _small_table(ax, reading.counts(audit), first, second, (shown - low) / (high - low or 1))
+
+
+def _small_table(ax: Axes, counts: pd.DataFrame, first: str, second: str, points: np.ndarray) -> None:
+    """Percent of both rows, in that corner of the axes that holds the fewest points."""
+    names = [shortened(name, 9) for name in (first, second)]
+    cells = [["", *names, "others"]]
+    for name, row in zip((first, second), names, strict=True):
+        shares = 100 * counts.loc[name] / max(1, counts.loc[name].sum())
+        pairwise = [shares[first], shares[second]]
+        cells.append([row, *(numbers.number(s) for s in (*pairwise, max(0.0, 100 - sum(pairwise))))])
+    wide, tall = 0.42, 0.17
+    corners = [(x, y) for x in (0.99 - wide, 0.01) for y in (0.01, 0.99 - tall)]
+    held = [_inside(points, x, y, wide, tall) for x, y in corners]
+    x, y = corners[int(np.argmin(held))]
+    table = ax.table(cells, cellLoc="right", bbox=(x, y, wide, tall), zorder=8)
+    table.auto_set_font_size(False)
+    for (row, column), cell in table.get_celld().items():
+        cell.set(facecolor=PAPER, alpha=0.9, edgecolor=GRID, linewidth=0.6)
+        head = row == 0 or column == 0
+        cell.get_text().set(color=MUTED if head else INK, fontsize=SMALL if head else TEXT)
+        cell.get_text().set_text(plain(cell.get_text().get_text()))
+
+
+def _inside(points: np.ndarray, x: float, y: float, wide: float, tall: float) -> int:
+    corner = np.array([x, y])
+    return int(((points >= corner) & (points <= corner + [wide, tall])).all(axis=1).sum())
+
+
+def tsne(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure:
+    """A space laid out in a plane: test bold, training faint, colour the true class, wrong ones ringed."""
+    figure = canvas(6.6)
+    draw_tsne(figure.subplots(), audit, space, seed, (9.6, 5.6))
+    entries = [(dot(MUTED), "test"), (dot(MUTED, "x", alpha=0.6), "training"), (_ring(), "test, misclassified")]
+    legend(figure, entries, loc="outside upper left", ncols=3)
+    note(figure, layouts.made(audit, space, seed))
+    return figure
+
+
+def _ring(size: float = 7) -> object:
+    return dot(INK, "o", markerfacecolor="none", markersize=size)
+
+
+def draw_tsne(ax: Axes, audit: Audit, space: str, seed: int, size: tuple[float, float]) -> None:
+    """Points and the names of classes; `size` of the axes in inches."""
+    samples = layouts.placed(audit, space, seed)
+    classes = audit.classes
+    blank(ax)
+    test = samples[samples["part"] == "test"]
+    train = samples[samples["part"] == "train"]
+    small = 14 if size[0] > 6 else 8
+    for index in range(len(classes)):
+        mine = train[train["target"] == index]
+        ax.scatter(
+            mine["x"], mine["y"], s=small, marker="x", color=colour(index), alpha=0.22, linewidths=0.7, rasterized=True
+        )
+    for index in range(len(classes)):
+        mine = test[test["target"] == index]
+        ax.scatter(
+            mine["x"],
+            mine["y"],
+            s=small,
+            marker=marker(index, len(classes)),
+            color=colour(index),
+            alpha=0.85,
+            linewidths=0,
+            rasterized=True,
+        )
+    wrong = test[~test["correct"]]
+    ax.scatter(
+        wrong["x"],
+        wrong["y"],
+        s=2.6 * small,
+        marker="o",
+        facecolors="none",
+        edgecolors=INK,
+        linewidths=0.8,
+        zorder=6,
+        rasterized=len(wrong) > 1500,
+    )
+    ax.margins(0.03)
+    _name_classes(ax, samples, classes, size)
+
+
+def _name_classes(ax: Axes, samples: pd.DataFrame, classes: list[str], size: tuple[float, float]) -> None:
+    present = [index for index in range(len(classes)) if (samples["target"] == index).any()]
+    points = np.array([_heart(samples.loc[samples["target"] == i, ["x", "y"]].to_numpy()) for i in present])
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
+    names = [shortened(classes[index], 18) for index in present]
+    labels.among(ax, points, names, [colour(index) for index in present], size)
+
+
+def _heart(points: np.ndarray) -> np.ndarray:
+    """The point with the closest company: in the middle of the class's largest cluster, not between two."""
+    some = points[:: max(1, len(points) // 300)]
+    gaps = np.sort(np.linalg.norm(some[:, None] - some[None], axis=2), axis=1)
+    return some[gaps[:, : max(2, len(some) // 3)].mean(axis=1).argmin()]
+
+
+def representation(audit: Audit, classes: list[str] | None = None, space: str = "classifier", seed: int = 0) -> Figure:
+    """Where unseen test samples of a class come to lie beside what was seen, one panel a class."""
+    chosen = _with_unseen(audit) if classes is None else list(classes)
+    for name in chosen:
+        reading.class_index(audit, name)
+    if not chosen:
+        raise InputError("representation: no class to show; this split has no unseen test samples, name classes")
+    columns = min(2, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = canvas(4.0 * rows + 0.9 if columns > 1 else 6.2)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(chosen) :]:
+        ax.set_visible(False)
+    samples = layouts.placed(audit, space, seed)
+    for ax, name in zip(axes, chosen):
+        _one_class(ax, audit, samples, name)
+    note(figure, layouts.made(audit, space, seed))
+    return figure
+
+
+def _with_unseen(audit: Audit, most: int = 6) -> list[str]:
+    """Classes of which some test samples are unseen; of more than `most`, those with the most."""
+    samples = reading.test_samples(audit)
+    if "unseen" not in audit.facts["novelty"]:
+        return []
+    number = samples.loc[reading.mask(samples, "unseen"), "label"].value_counts()
+    kept = set(number.sort_index().sort_values(ascending=False, kind="stable").index[:most])
+    return [name for name in audit.classes if name in kept]
+
+
+def _one_class(ax: Axes, audit: Audit, samples: pd.DataFrame, name: str) -> None:
+    from spacewise.report.style import SEEN, heading
+
+    blank(ax)
+    index = reading.class_index(audit, name)
+    others = samples[samples["target"] != index]
+    ax.scatter(others["x"], others["y"], s=5, color=MUTED, alpha=0.16, linewidths=0, rasterized=True)
+    mine = samples[samples["target"] == index]
+    train, test = mine[mine["part"] == "train"], mine[mine["part"] == "test"]
+    ax.scatter(
+        train["x"], train["y"], s=16, marker="x", color=SEEN, alpha=0.35, linewidths=0.8, rasterized=True
+    )
+    entries = [(dot(SEEN, "x", alpha=0.6), "training")]
+    for text, ink, rows in _groups(audit, test):
+        ax.scatter(rows["x"], rows["y"], s=15, color=ink, alpha=0.85, linewidths=0, rasterized=True)
+        entries.append((dot(ink), f"{text}: {numbers.percent(rows['correct'].mean())} right"))
+    heading(ax, f"{shortened(name, 30)}: {numbers.percent(test['correct'].mean())} right" if len(test) else name)
+    legend(ax, entries, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=SMALL, columnspacing=1.2)
+
+
+def _groups(audit: Audit, test: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """(words, colour, samples): seen, then each unseen value of the fact, or all unseen where they are many."""
+    from spacewise.report.style import SEEN, UNSEEN
+
+    if "unseen" not in audit.facts["novelty"]:
+        return [("test", SEEN, test)]
+    unseen = reading.mask(test, "unseen")
+    groups = [("seen", SEEN, test[~unseen])] if (~unseen).any() else []
+    fact = reading.novelty_fact(audit)
+    values = sorted(test.loc[unseen, fact].unique()) if fact in test else []
+    if not 1 <= len(values) <= 4:
+        return [*groups, ("unseen", UNSEEN, test[unseen])] if unseen.any() else groups
+    inks = (UNSEEN, "#0072B2", "#CC79A7", "#B8A800")
+    return groups + [
+        (f"unseen {shortened(value, 14)}", ink, test[unseen & (test[fact] == value).to_numpy()])
+        for value, ink in zip(values, inks)
+    ]

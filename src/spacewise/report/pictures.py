@@ -1,0 +1,142 @@
+"""Figures made of the chips themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from spacewise.report import layouts, numbers, reading
+from spacewise.report.style import (
+    GRID,
+    INK,
+    MUTED,
+    SMALL,
+    TEXT,
+    UNSEEN,
+    blank,
+    canvas,
+    colour,
+    dot,
+    heading,
+    legend,
+    note,
+    plain,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from spacewise.audit import Audit
+
+CHIP, FRAME = 48, 3
+SHEET = (1900, 1300)
+"""Pixels of the map of chips: two for each of the page's."""
+
+
+def tsne_chips(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure:
+    """The map of `tsne` with the test chips in place of points, framed by class."""
+    samples = layouts.placed(audit, space, seed)
+    test = samples[samples["part"] == "test"]
+    places = _places(test[["x", "y"]].to_numpy())
+    kept = _thinned(places, CHIP + 2 * FRAME + 2, seed)
+    figure = canvas(7.4)
+    ax = blank(figure.subplots())
+    ax.imshow(_sheet(audit, test.iloc[kept], places[kept]), interpolation="none", interpolation_stage="data")
+    classes = audit.classes
+    entries = [(dot(colour(i), "s", markersize=8), shortened(name, 20)) for i, name in enumerate(classes)]
+    legend(figure, entries, loc="outside right upper", labelspacing=0.5, fontsize=TEXT if len(classes) < 25 else SMALL)
+    note(
+        figure,
+        f"{len(kept)} of {numbers.count(len(test))} test chips: those that fit without covering one another. Frame: "
+        "true class. A square in the corner: misclassified, in the colour of the predicted class. "
+        + layouts.made(audit, space, seed),
+    )
+    return figure
+
+
+def _places(points: np.ndarray) -> np.ndarray:
+    """Corners (sample, 2) of chips on the sheet, in pixels, y down; both axes on one scale."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = np.array(SHEET) - CHIP - 2 * FRAME
+    scale = (room / np.maximum(high - low, 1e-9)).min()
+    offset = (room - scale * (high - low)) / 2
+    placed = offset + scale * (points - low)
+    placed[:, 1] = room[1] - placed[:, 1]
+    return placed.round().astype(int)
+
+
+def _thinned(places: np.ndarray, apart: int, seed: int) -> np.ndarray:
+    """Indices of chips, met in random order, that cover none of those kept before."""
+    kept: list[int] = []
+    for index in np.random.default_rng(seed).permutation(len(places)):
+        if not kept or (np.abs(places[kept] - places[index]).max(axis=1) >= apart).all():
+            kept.append(int(index))
+    return np.sort(kept)
+
+
+def _sheet(audit: Audit, samples: pd.DataFrame, places: np.ndarray) -> np.ndarray:
+    """All chips on one see-through picture (height, width, 4)."""
+    sheet = np.zeros((SHEET[1], SHEET[0], 4), np.uint8)
+    chips = audit.chips()
+    whole = CHIP + 2 * FRAME
+    rows = zip(samples.index, samples["target"], samples["prediction"], places, strict=True)
+    for row, target, prediction, (x, y) in rows:
+        sheet[y : y + whole, x : x + whole] = _ink(target)
+        picture = chips[row]
+        inner = sheet[y + FRAME : y + FRAME + CHIP, x + FRAME : x + FRAME + CHIP]
+        inner[..., :3] = picture
+        if prediction != target:
+            sheet[y : y + 16, x + whole - 16 : x + whole] = _ink(prediction)
+    return sheet
+
+
+def _ink(index: int) -> np.ndarray:
+    return np.array([*(round(255 * part) for part in to_rgb(colour(index))), 255], np.uint8)
+
+
+def mistakes(audit: Audit, number: int = 24) -> Figure:
+    """The test chips that are wrong with the most confidence."""
+    samples = reading.test_samples(audit)
+    wrong = samples[~samples["correct"]].sort_values(["confidence", "id"], ascending=[False, True])
+    shown = wrong.iloc[:number]
+    columns = 6
+    rows = max(1, -(-len(shown) // columns))
+    figure = canvas(0.6 + 2.25 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        blank(ax)
+    fact = reading.novelty_fact(audit)
+    unseen = reading.mask(samples, "unseen") if fact else np.zeros(len(samples), bool)
+    strange = dict(zip(samples.index, unseen, strict=True))
+    for ax, (row, sample) in zip(axes, shown.iterrows()):
+        _mistake(ax, audit, int(str(row)), sample, fact, strange[row])
+    if shown.empty:
+        heading(axes[0], "No test chip is misclassified.")
+    note(
+        figure,
+        f"{len(shown)} of {numbers.count(len(wrong))} misclassified test chips (of {numbers.count(len(samples))}), the "
+        "most confident first. True class, then the predicted one with its posterior. Chips as stored.",
+    )
+    return figure
+
+
+def _mistake(ax: Axes, audit: Audit, row: int, sample: pd.Series, fact: str, unseen: bool) -> None:
+    picture = audit.chips()[row]
+    shown = picture[..., 0] if picture.shape[-1] == 1 else picture
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="none")
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=GRID, linewidth=0.8)
+    classes = audit.classes
+    true = shortened(sample["label"], 20)
+    taken = shortened(classes[int(sample["prediction"])], 14)
+    ax.set_title(plain(true), loc="left", fontsize=TEXT, color=INK, fontweight="bold", pad=4)
+    below = f"taken for {taken}, {numbers.percent(float(sample['confidence']))}"
+    facts = f"{fact} {shortened(sample[fact], 12)}" if fact in sample.index else ""
+    facts += ", unseen" if unseen else ""
+    settings = {"transform": ax.transAxes, "fontsize": SMALL, "va": "top", "ha": "left"}
+    ax.text(0, -0.04, plain(below), color=INK, **settings)
+    ax.text(0, -0.16, plain(facts), color=UNSEEN if unseen else MUTED, **settings)

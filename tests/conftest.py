@@ -1,0 +1,123 @@
+"""What all tests share: an own cache, one thread, tiny pictures, a tiny network, two processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from spacewise.nets.chain import Chain, Spaces, classify
+from spacewise.sources import Source, folder
+
+CLASSES = ("checks", "dots", "stripes")
+PICTURES = 12  # a class
+SIDE = 24
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, another for each test."""
+    place = tmp_path_factory.mktemp("cache") / "spacewise"
+    monkeypatch.setenv("SPACEWISE_CACHE", str(place))
+    return place
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real data sets."""
+    place = os.environ.get("SPACEWISE_DATA")
+    if not place:
+        pytest.skip("SPACEWISE_DATA is unset: it names the folder that holds mstar/, ucm/, aid/ …")
+    return Path(place)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three classes of twelve grey PNG files."""
+    root = tmp_path_factory.mktemp("pictures")
+    for number, name in enumerate(CLASSES):
+        (root / name).mkdir()
+        for index in range(PICTURES):
+            Image.fromarray(_picture(name, 100 * number + index)).save(root / name / f"{name}{index:02d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def chips(pictures: Path) -> Source:
+    """The pictures as a source."""
+    return folder(pictures)
+
+
+def _picture(name: str, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    rows, columns = np.indices((SIDE, SIDE)) + generator.integers(0, 8, (2, 1, 1))
+    patterns = {
+        "checks": (rows // 4 + columns // 4) % 2,
+        "dots": (rows % 8 < 2) & (columns % 8 < 2),
+        "stripes": rows // 4 % 2,
+    }
+    return (60 + 120 * patterns[name] + generator.integers(0, 40, (SIDE, SIDE))).astype(np.uint8)
+
+
+class TinyChain(Chain):
+    """One convolution with all that training can trip over: batch normalisation and dropout."""
+
+    spaces = ("maps", "feature", "classifier", "probability")
+
+    def __init__(self, classes: int, bands: int, size: int) -> None:
+        super().__init__(bands, size)
+        self.convolution = nn.Conv2d(bands, 8, 3, padding=1)
+        self.normalisation = nn.BatchNorm2d(8)
+        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.drop = nn.Dropout(0.2)
+        self.embed = nn.Linear(8 * 4 * 4, 16)
+        self.head = nn.Linear(16, classes)
+
+    def represent(self, images: Tensor) -> Spaces:
+        spaces: Spaces = {"maps": self.pool(self.normalisation(self.convolution(images)).relu())}
+        return spaces | classify(self.embed(self.drop(spaces["maps"].flatten(1))).relu(), self.head)
+
+
+@pytest.fixture(scope="session")
+def tiny_chain() -> Callable[..., Chain]:
+    """Builds a small network of which the weights follow from the seed alone."""
+
+    def build(seed: int = 0, classes: int = len(CLASSES), bands: int = 1, size: int = 16) -> Chain:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return TinyChain(classes, bands, size)
+
+    return build
+
+
+@pytest.fixture
+def two_processes(tmp_path: Path) -> Callable[..., None]:
+    """Runs a script in two processes, as `torchrun` starts them."""
+
+    def launch(script: str, *arguments: object) -> None:
+        file = tmp_path / "script.py"
+        file.write_text(script, encoding="utf-8")
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", file]
+        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+        environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [str(part) for part in [*command, *arguments]],
+            env=environment, capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4000:]
+
+    return launch
