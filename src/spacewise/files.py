@@ -44,11 +44,13 @@ def sweep(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """A text as UTF-8."""
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
+    """A value as JSON; what JSON does not know is written as text."""
     write_text(path, json.dumps(value, indent=2, default=str) + "\n")
 
 

@@ -19,7 +19,7 @@ class Block(nn.Module):
     quarter of the work.
     """
 
-    def __init__(self, bands: int, channels: int, kernel: int, padding: str, pooling: str | None) -> None:
+    def __init__(self, bands: int, channels: int, kernel: int, padding: int, pooling: str | None) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(bands, channels, kernel, padding=padding, bias=False)
         self.normalisation = nn.BatchNorm2d(channels)
@@ -43,8 +43,9 @@ class AConvNet(Chain):
         shapes = [(16, 5, pooling), (32, 5, pooling), (64, 6, pooling), (128, 5, None), (128, 3, pooling)]
         side, previous = size, bands
         for number, (channels, kernel, pool) in enumerate(shapes, start=1):
-            self.add_module(f"block{number}", Block(previous, channels, kernel, padding, pool))
-            side = side - kernel + 1 if padding == "valid" else side
+            margin = kernel // 2 if padding == "same" else 0
+            self.add_module(f"block{number}", Block(previous, channels, kernel, margin, pool))
+            side = side + 2 * margin - kernel + 1  # an even kernel with a margin gives one more
             side = side // 2 if pool else side
             previous = channels
         self.embed = nn.Linear(previous * side * side, feature)

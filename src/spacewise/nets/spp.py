@@ -25,10 +25,10 @@ class PyramidNet(Chain):
 
     def __init__(self, classes: int, bands: int, size: int, feature: int) -> None:
         super().__init__(bands, size)
-        self.block1 = Block(bands, 16, 5, "valid", "max")
-        self.block2 = Block(16, 32, 5, "valid", "max")
-        self.block3 = Block(32, 64, 6, "valid", "max")
-        self.block4 = Block(64, 128, 5, "valid", None)
+        self.block1 = Block(bands, 16, 5, 0, "max")
+        self.block2 = Block(16, 32, 5, 0, "max")
+        self.block3 = Block(32, 64, 6, 0, "max")
+        self.block4 = Block(64, 128, 5, 0, None)
         self.embed = nn.Linear(128 * sum(cells * cells for cells in CELLS), feature)
         self.head = nn.Linear(feature, classes)
 
