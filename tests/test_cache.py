@@ -257,6 +257,14 @@ def test_resize_keeps_a_constant_and_a_mean() -> None:
     assert abs(float(fit(image, 8, "resize").mean()) - float(image.mean())) < 1.5
 
 
+def test_pixels_that_cannot_be_written_are_resized_without_a_warning() -> None:
+    """As decoders hand them over; torch warns once a process, so a process of its own asks."""
+    code = "import numpy as np; from spacewise.cache import fit; a = np.zeros((1, 9, 9), np.uint8); "
+    code += "a.flags.writeable = False; fit(a, 4, 'resize')"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=200)
+    assert "not writable" not in done.stderr
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64", ">f4"])
 @pytest.mark.parametrize("how", ["crop", "resize"])
 def test_eight_bits_stay_and_all_else_becomes_float(dtype: str, how: str) -> None:

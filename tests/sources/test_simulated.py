@@ -248,11 +248,7 @@ def clutter_probe(bias):
     ]
     features = StandardScaler().fit_transform(np.stack(statistics, 1))
     half = np.arange(len(labels)) % 2 == 0
-    return (
-        LogisticRegression(max_iter=500)
-        .fit(features[half], labels[half])
-        .score(features[~half], labels[~half])
-    )
+    return LogisticRegression(max_iter=500).fit(features[half], labels[half]).score(features[~half], labels[~half])
 
 
 def test_background_tells_the_class_only_where_it_is_asked_to():

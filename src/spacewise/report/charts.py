@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from matplotlib.transforms import blended_transform_factory
 
 from spacewise.report import labels, numbers, reading
@@ -89,6 +90,8 @@ def _logarithmic(ax: Axes, curves: dict[str, pd.Series]) -> None:
     values = np.concatenate([np.asarray(curve, float) for curve in curves.values()])
     if (values > 0).all():
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
     elif (values >= 0).all() and values.max() > 0:
         ax.set_yscale("symlog", linthresh=values[values > 0].min())
 
@@ -111,13 +114,15 @@ def accuracy(audit: Audit, weights: str | None = None) -> Figure:
     ax.set_ylim(max(places.values()) + 0.7, -0.7)
     ax.set_xlim(None, 100.5)
     ax.set_xlabel("accuracy, %")
-    entries = [(dot(MUTED, markerfacecolor=MUTED if view == chosen else PAPER), view) for view in tables]
+    entries = [
+        (dot(MUTED, markerfacecolor=MUTED if view == chosen else PAPER), reading.view_words(view)) for view in tables
+    ]
     entries = entries if len(entries) > 1 else []
     if len(audit.facts["novelty"]) == 2:
         entries += [(dot(SEEN), "seen in training"), (dot(UNSEEN), "unseen")]
     if entries:
         legend(figure, entries, loc="outside upper left", ncols=len(entries))
-    printed = f"Numbers at the right: {chosen}. " if len(tables) > 1 else ""
+    printed = f"Numbers at the right: chips {reading.view_words(chosen)}. " if len(tables) > 1 else ""
     note(figure, f"{printed}Bars: 95 % bootstrap intervals over chips; copies of a chip are drawn together.")
     return figure
 
@@ -195,7 +200,7 @@ def _row_labels(ax: Axes, places: dict[str, float], table: pd.DataFrame) -> None
         shown = numbers.number(100 * row["accuracy"])
         ax.text(1.05, y, shown, ha="right", color=INK, fontweight=weight, **settings)
         ax.text(1.06, y, numbers.interval(row["low"], row["high"]), ha="left", color=MUTED, **settings)
-        ax.text(1.245, y, f"n = {numbers.count(row['n'])}", ha="right", color=MUTED, **settings)
+        ax.text(1.265, y, f"n = {numbers.count(row['n'])}", ha="right", color=MUTED, **settings)
 
 
 def spaces(audit: Audit) -> Figure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from spacewise.errors import unknown
-from spacewise.report import charts, curves, maps, matrices, pictures
+from spacewise.report import charts, curves, maps, matrices, pictures, unseen
 
 if TYPE_CHECKING:
     from spacewise.audit import Audit
@@ -22,7 +22,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "projection": maps.projection,
     "tsne": maps.tsne,
     "tsne_chips": pictures.tsne_chips,
-    "representation": maps.representation,
+    "representation": unseen.representation,
     "roc": curves.roc,
     "mistakes": pictures.mistakes,
 }

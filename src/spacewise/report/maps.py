@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from spacewise.audit import Audit
 
 
+MAP_MARKS = (
+    (dot(MUTED), "test"),
+    (dot(MUTED, "x", alpha=0.6), "training"),
+    (dot(INK, markerfacecolor="none", markersize=7), "test, misclassified"),
+)
+
+
 def projection(audit: Audit, first: str | None = None, second: str | None = None) -> Figure:
     """Two class axes of the classifier space; the two classes most often confused unless named."""
     first, second = pair(audit, first, second)
@@ -42,12 +49,7 @@ def projection(audit: Audit, first: str | None = None, second: str | None = None
     draw_projection(figure.subplots(), audit, first, second)
     inks = (colour(0), colour(1))
     entries = [(dot(ink), name) for ink, name in zip(inks, (first, second), strict=True)]
-    legend(
-        figure,
-        [*entries, (dot(MUTED), "test"), (dot(MUTED, "x", alpha=0.6), "training")],
-        loc="outside upper left",
-        ncols=4,
-    )
+    legend(figure, [*entries, *MAP_MARKS[:2]], loc="outside upper left", ncols=4)
     note(figure, projection_note(audit, first, second))
     return figure
 
@@ -125,21 +127,16 @@ def _small_table(ax: Axes, counts: pd.DataFrame, first: str, second: str, points
 
 def _inside(points: np.ndarray, x: float, y: float, wide: float, tall: float) -> int:
     corner = np.array([x, y])
-    return int(((points >= corner) & (points <= corner + [wide, tall])).all(axis=1).sum())
+    return int(((points >= corner) & (points <= corner + np.array([wide, tall]))).all(axis=1).sum())
 
 
 def tsne(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure:
     """A space laid out in a plane: test bold, training faint, colour the true class, wrong ones ringed."""
     figure = canvas(6.6)
     draw_tsne(figure.subplots(), audit, space, seed, (9.6, 5.6))
-    entries = [(dot(MUTED), "test"), (dot(MUTED, "x", alpha=0.6), "training"), (_ring(), "test, misclassified")]
-    legend(figure, entries, loc="outside upper left", ncols=3)
+    legend(figure, MAP_MARKS, loc="outside upper left", ncols=3)
     note(figure, layouts.made(audit, space, seed))
     return figure
-
-
-def _ring(size: float = 7) -> object:
-    return dot(INK, "o", markerfacecolor="none", markersize=size)
 
 
 def draw_tsne(ax: Axes, audit: Audit, space: str, seed: int, size: tuple[float, float]) -> None:
@@ -196,72 +193,3 @@ def _heart(points: np.ndarray) -> np.ndarray:
     some = points[:: max(1, len(points) // 300)]
     gaps = np.sort(np.linalg.norm(some[:, None] - some[None], axis=2), axis=1)
     return some[gaps[:, : max(2, len(some) // 3)].mean(axis=1).argmin()]
-
-
-def representation(audit: Audit, classes: list[str] | None = None, space: str = "classifier", seed: int = 0) -> Figure:
-    """Where unseen test samples of a class come to lie beside what was seen, one panel a class."""
-    chosen = _with_unseen(audit) if classes is None else list(classes)
-    for name in chosen:
-        reading.class_index(audit, name)
-    if not chosen:
-        raise InputError("representation: no class to show; this split has no unseen test samples, name classes")
-    columns = min(2, len(chosen))
-    rows = -(-len(chosen) // columns)
-    figure = canvas(4.0 * rows + 0.9 if columns > 1 else 6.2)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[len(chosen) :]:
-        ax.set_visible(False)
-    samples = layouts.placed(audit, space, seed)
-    for ax, name in zip(axes, chosen):
-        _one_class(ax, audit, samples, name)
-    note(figure, layouts.made(audit, space, seed))
-    return figure
-
-
-def _with_unseen(audit: Audit, most: int = 6) -> list[str]:
-    """Classes of which some test samples are unseen; of more than `most`, those with the most."""
-    samples = reading.test_samples(audit)
-    if "unseen" not in audit.facts["novelty"]:
-        return []
-    number = samples.loc[reading.mask(samples, "unseen"), "label"].value_counts()
-    kept = set(number.sort_index().sort_values(ascending=False, kind="stable").index[:most])
-    return [name for name in audit.classes if name in kept]
-
-
-def _one_class(ax: Axes, audit: Audit, samples: pd.DataFrame, name: str) -> None:
-    from spacewise.report.style import SEEN, heading
-
-    blank(ax)
-    index = reading.class_index(audit, name)
-    others = samples[samples["target"] != index]
-    ax.scatter(others["x"], others["y"], s=5, color=MUTED, alpha=0.16, linewidths=0, rasterized=True)
-    mine = samples[samples["target"] == index]
-    train, test = mine[mine["part"] == "train"], mine[mine["part"] == "test"]
-    ax.scatter(
-        train["x"], train["y"], s=16, marker="x", color=SEEN, alpha=0.35, linewidths=0.8, rasterized=True
-    )
-    entries = [(dot(SEEN, "x", alpha=0.6), "training")]
-    for text, ink, rows in _groups(audit, test):
-        ax.scatter(rows["x"], rows["y"], s=15, color=ink, alpha=0.85, linewidths=0, rasterized=True)
-        entries.append((dot(ink), f"{text}: {numbers.percent(rows['correct'].mean())} right"))
-    heading(ax, f"{shortened(name, 30)}: {numbers.percent(test['correct'].mean())} right" if len(test) else name)
-    legend(ax, entries, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=SMALL, columnspacing=1.2)
-
-
-def _groups(audit: Audit, test: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """(words, colour, samples): seen, then each unseen value of the fact, or all unseen where they are many."""
-    from spacewise.report.style import SEEN, UNSEEN
-
-    if "unseen" not in audit.facts["novelty"]:
-        return [("test", SEEN, test)]
-    unseen = reading.mask(test, "unseen")
-    groups = [("seen", SEEN, test[~unseen])] if (~unseen).any() else []
-    fact = reading.novelty_fact(audit)
-    values = sorted(test.loc[unseen, fact].unique()) if fact in test else []
-    if not 1 <= len(values) <= 4:
-        return [*groups, ("unseen", UNSEEN, test[unseen])] if unseen.any() else groups
-    inks = (UNSEEN, "#0072B2", "#CC79A7", "#B8A800")
-    return groups + [
-        (f"unseen {shortened(value, 14)}", ink, test[unseen & (test[fact] == value).to_numpy()])
-        for value, ink in zip(values, inks)
-    ]

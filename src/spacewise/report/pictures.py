@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from spacewise.measures import checks
 from spacewise.report import layouts, numbers, reading
 from spacewise.report.style import (
     GRID,
@@ -41,41 +42,39 @@ def tsne_chips(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure
     """The map of `tsne` with the test chips in place of points, framed by class."""
     samples = layouts.placed(audit, space, seed)
     test = samples[samples["part"] == "test"]
-    places = _places(test[["x", "y"]].to_numpy())
-    kept = _thinned(places, CHIP + 2 * FRAME + 2, seed)
+    kept, corners = _gridded(test[["x", "y"]].to_numpy())
     figure = canvas(7.4)
     ax = blank(figure.subplots())
-    ax.imshow(_sheet(audit, test.iloc[kept], places[kept]), interpolation="none", interpolation_stage="data")
+    ax.imshow(_sheet(audit, test.iloc[kept], corners), interpolation="none", interpolation_stage="data")
     classes = audit.classes
     entries = [(dot(colour(i), "s", markersize=8), shortened(name, 20)) for i, name in enumerate(classes)]
     legend(figure, entries, loc="outside right upper", labelspacing=0.5, fontsize=TEXT if len(classes) < 25 else SMALL)
     note(
         figure,
-        f"{len(kept)} of {numbers.count(len(test))} test chips: those that fit without covering one another. Frame: "
-        "true class. A square in the corner: misclassified, in the colour of the predicted class. "
+        f"{len(kept)} of {numbers.count(len(test))} test chips: in each cell of a grid the one nearest its middle. "
+        "Frame: true class. A square in the corner: misclassified, in the colour of the predicted class. "
         + layouts.made(audit, space, seed),
     )
     return figure
 
 
-def _places(points: np.ndarray) -> np.ndarray:
-    """Corners (sample, 2) of chips on the sheet, in pixels, y down; both axes on one scale."""
+def _gridded(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which chips are shown (chip,), and their corners on the sheet (chip, 2) in pixels, y down.
+
+    Both axes keep one scale. Chips never cover one another: each cell of a grid shows one.
+    """
+    cell = CHIP + 2 * FRAME + 2
+    room = np.array(SHEET) - cell
     low, high = points.min(axis=0), points.max(axis=0)
-    room = np.array(SHEET) - CHIP - 2 * FRAME
     scale = (room / np.maximum(high - low, 1e-9)).min()
-    offset = (room - scale * (high - low)) / 2
-    placed = offset + scale * (points - low)
+    placed = (room - scale * (high - low)) / 2 + scale * (points - low)
     placed[:, 1] = room[1] - placed[:, 1]
-    return placed.round().astype(int)
-
-
-def _thinned(places: np.ndarray, apart: int, seed: int) -> np.ndarray:
-    """Indices of chips, met in random order, that cover none of those kept before."""
-    kept: list[int] = []
-    for index in np.random.default_rng(seed).permutation(len(places)):
-        if not kept or (np.abs(places[kept] - places[index]).max(axis=1) >= apart).all():
-            kept.append(int(index))
-    return np.sort(kept)
+    cells = (placed / cell).round().astype(int)
+    off = np.abs(placed / cell - cells).max(axis=1)
+    order = np.lexsort((off, cells[:, 0], cells[:, 1]))
+    first = np.unique(cells[order], axis=0, return_index=True)[1]
+    kept = np.sort(order[first])
+    return kept, cells[kept] * cell
 
 
 def _sheet(audit: Audit, samples: pd.DataFrame, places: np.ndarray) -> np.ndarray:
@@ -102,7 +101,7 @@ def mistakes(audit: Audit, number: int = 24) -> Figure:
     """The test chips that are wrong with the most confidence."""
     samples = reading.test_samples(audit)
     wrong = samples[~samples["correct"]].sort_values(["confidence", "id"], ascending=[False, True])
-    shown = wrong.iloc[:number]
+    shown = wrong.iloc[: checks.whole("number", number)]
     columns = 6
     rows = max(1, -(-len(shown) // columns))
     figure = canvas(0.6 + 2.25 * rows)

@@ -36,6 +36,11 @@ def main_view(audit: Audit) -> str:
     return next((view for view in views if view != STORED), STORED)
 
 
+def view_words(view: str) -> str:
+    """`with 10 shifted copies` for the view `and 10 shifted copies`."""
+    return view if view == STORED else view.replace("and ", "with ", 1).replace(" 1 shifted copies", " a shifted copy")
+
+
 def accuracy(audit: Audit, view: str, weights: str | None = None) -> pd.DataFrame:
     """Accuracy by subset (the index) under one view, of the audited weights."""
     table = audit.table("accuracy")
@@ -77,6 +82,18 @@ def class_index(audit: Audit, name: str) -> int:
 def counts(audit: Audit) -> pd.DataFrame:
     """Confusion counts: rows true classes, columns predicted ones."""
     return audit.table("confusion").set_index("class")
+
+
+def classes_tested(audit: Audit) -> int:
+    """How many classes have test samples."""
+    return int((counts(audit).sum(axis=1) > 0).sum())
+
+
+def pixel_floor(audit: Audit, subset: str) -> tuple[float, int]:
+    """Accuracy of the nearest training sample's class on raw pixels, and of how many samples."""
+    table = audit.table("spaces")
+    row = table[(table["space"] == "pixels") & (table["subset"] == subset)].iloc[0]
+    return float(row["nearest"]), int(row["n"])
 
 
 def most_confused(audit: Audit) -> tuple[str, str]:

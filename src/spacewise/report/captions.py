@@ -1,0 +1,137 @@
+"""What one sees in a run's figures: a title, and a sentence computed from the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacewise.report import numbers, reading, verdict
+from spacewise.report.numbers import percent
+
+if TYPE_CHECKING:
+    from spacewise.audit import Audit
+
+TITLES = {
+    "accuracy": "Accuracy by subset",
+    "spaces": "What each space knows without the classifier",
+    "confusion": "Which class is taken for which",
+    "projection": "The two classes most often confused",
+    "tsne": "Map of the classifier space",
+    "representation": "Where unseen samples come to lie",
+    "tsne_chips": "The same map, made of the chips",
+    "roc": "Rejecting what was never trained on",
+    "mistakes": "The most confident mistakes",
+    "training": "Training",
+}
+
+
+def caption(audit: Audit, name: str) -> str:
+    """One or two sentences below a figure."""
+    return {
+        "accuracy": _accuracy,
+        "spaces": _spaces,
+        "confusion": _confusion,
+        "projection": _projection,
+        "tsne": _tsne,
+        "representation": _representation,
+        "tsne_chips": _chips,
+        "roc": _roc,
+        "mistakes": _mistakes,
+        "training": _training,
+    }[name](audit)
+
+
+def _accuracy(audit: Audit) -> str:
+    table = reading.accuracy(audit, reading.main_view(audit))
+    subsets = table[table["n"] > 0]["accuracy"].drop("overall")
+    if subsets.empty:
+        return "The test set has no subsets of its own."
+    text = f"Lowest of {len(subsets)} subsets: {subsets.idxmin()} with {percent(subsets.min())}; "
+    return f"{text}highest: {subsets.idxmax()} with {percent(subsets.max())}. Subsets overlap."
+
+
+def _spaces(audit: Audit) -> str:
+    subset = reading.main_subsets(audit)[-1]
+    table = audit.table("spaces")
+    nearest = table[table["subset"] == subset].set_index("space")["nearest"]
+    own = reading.accuracy(audit, reading.STORED).loc[subset, "accuracy"]
+    best = nearest.drop("pixels").idxmax()
+    return (
+        f"Accuracy {'' if subset == 'overall' else f'({subset}) '}of a nearest-neighbour classifier in each space, in "
+        f"the order in which an image passes them. Highest in {best}: {percent(nearest[best])}; the network itself "
+        f"decides right in {percent(own)}, raw pixels in {percent(nearest['pixels'])}."
+    )
+
+
+def _confusion(audit: Audit) -> str:
+    table = reading.counts(audit)
+    values = table.to_numpy().copy()
+    np.fill_diagonal(values, 0)
+    if not values.any():
+        return "No test chip is misclassified."
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    total = int(table.iloc[row].sum())
+    return (
+        f"Blue: right; orange: wrong. Most often {table.index[row]} is taken for {table.columns[column]}: "
+        f"{values[row, column]} of {numbers.count(total)} chips."
+    )
+
+
+def _projection(audit: Audit) -> str:
+    first, second = reading.most_confused(audit)
+    return (
+        f"{first} and {second}, seen along their own axes of the classifier space. Well separated classes lie in two "
+        "corners, far from the line; where test dots stray from their training crosses, training does not carry over."
+    )
+
+
+def _tsne(audit: Audit) -> str:
+    samples = reading.test_samples(audit)
+    wrong = int((~samples["correct"]).sum())
+    return (
+        f"Each point is a chip, coloured by its true class. Rings: the {numbers.count(wrong)} misclassified of "
+        f"{numbers.count(len(samples))} test chips. Tight, separate clusters are easy to classify; rings inside a "
+        "foreign cluster are confident mistakes."
+    )
+
+
+def _representation(audit: Audit) -> str:
+    table = audit.table("spaces")
+    rows = table[(table["space"] == "classifier") & table["subset"].isin(["seen", "unseen"])].set_index("subset")
+    return (
+        "Classes with unseen test samples, in the same map; all other classes in grey. Unseen samples (orange, blue …) "
+        "should lie among the green training crosses. In the classifier space itself, "
+        f"{percent(rows.loc['unseen', 'own_side'])} of unseen chips are nearest to their own class's training mean, "
+        f"of seen ones {percent(rows.loc['seen', 'own_side'])}."
+    )
+
+
+def _chips(_: Audit) -> str:
+    return (
+        "Neighbouring chips are what the network holds to be alike: look for clusters that follow orientation, "
+        "position or background where they should follow the class."
+    )
+
+
+def _roc(audit: Audit) -> str:
+    sentence = verdict.rejected(audit)
+    return f"{sentence} Up and to the left is better; the diagonal would be chance."
+
+
+def _mistakes(audit: Audit) -> str:
+    samples = reading.test_samples(audit)
+    wrong = samples[~samples["correct"]]
+    sure = int((wrong["confidence"] > 0.9).sum())
+    return (
+        f"Of {numbers.count(len(wrong))} misclassified test chips, {numbers.count(sure)} have a posterior above 90 %: "
+        "a threshold on it would not catch them."
+    )
+
+
+def _training(audit: Audit) -> str:
+    training = audit.facts["training"]
+    took = f", {numbers.duration(training['seconds'])}" if "seconds" in training else ""
+    chosen = f" The weights of epoch {training['best_epoch']} were chosen" if training.get("best_epoch") else ""
+    text = f"{training.get('epochs', len(audit.facts['log']))} epochs{took}."
+    return f"{text}{chosen} by their accuracy on validation samples." if chosen else text

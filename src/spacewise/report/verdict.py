@@ -1,0 +1,140 @@
+"""The answer, in plain sentences computed from the data."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from spacewise.report import comparison, numbers, reading
+from spacewise.report.numbers import interval, number, percent
+
+if TYPE_CHECKING:
+    from spacewise.audit import Audit
+
+
+def of_run(audit: Audit) -> list[str]:
+    """Does this network hold up, against itself on what it has seen and against raw pixels?"""
+    view = reading.main_view(audit)
+    table = reading.accuracy(audit, view)
+    subsets = reading.main_subsets(audit)
+    overall = _figure(table.loc["overall"])
+    how = "" if view == reading.STORED else f" ({reading.view_words(view)})"
+    if {"seen", "unseen"} <= set(subsets):
+        lost = table.loc["seen", "accuracy"] - table.loc["unseen", "accuracy"]
+        change = f"{number(100 * abs(lost))} points {'below' if lost >= 0 else 'above'} what it has seen"
+        words = reading.unseen_words(audit)
+        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of test chips{how}: {change}."
+        sentences = [first, f"Overall it is right in {overall}."]
+    else:
+        sentences = [f"The network is right in {overall} of test chips{how}."]
+    sentences.append(_floor(audit, subsets[-1]))
+    if audit.has("rejection"):
+        sentences.append(rejected(audit))
+    return sentences
+
+
+def _figure(row: pd.Series) -> str:
+    return f"{percent(row['accuracy'])} {interval(row['low'], row['high'])}"
+
+
+def _floor(audit: Audit, subset: str) -> str:
+    """Against the nearest neighbour on raw pixels, both on chips as stored."""
+    own = reading.accuracy(audit, reading.STORED).loc[subset, "accuracy"]
+    floor, _ = reading.pixel_floor(audit, subset)
+    gain = own - floor
+    where = reading.unseen_words(audit) if subset == "unseen" else "the test set" if subset == "overall" else subset
+    verb = "above" if gain >= 0 else "below"
+    return (
+        f"On chips as stored it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on raw "
+        f"pixels, which reaches {percent(floor)} on {where}."
+    )
+
+
+def rejected(audit: Audit) -> str:
+    """How many confusers pass at 90 % detection."""
+    table = audit.table("rejection").set_index("score")
+    row = table.loc[reading.POSTERIOR]
+    lowest = table[comparison.FALSE_ALARMS].idxmin()
+    sentence = (
+        f"Of confusers, {percent(row[comparison.FALSE_ALARMS])} {interval(row['low'], row['high'])} are accepted "
+        "at 90 % detection by the largest posterior"
+    )
+    if lowest == reading.POSTERIOR:
+        return f"{sentence}, the lowest of {len(table)} scores."
+    value = percent(table.loc[lowest, comparison.FALSE_ALARMS])
+    return f"{sentence}; the lowest of {len(table)} scores is {reading.score_words(lowest)} with {value}."
+
+
+def of_comparison(table: pd.DataFrame, words: str) -> list[str]:
+    """Which method holds up best, by how much, and whether that is more than chance.
+
+    Args:
+        table: from `comparison.compare`.
+        words: what the subset `unseen` is.
+    """
+    methods = list(dict.fromkeys(table["method"]))
+    key = comparison.key_figure(table)
+    where = words if key == "unseen" else "the test set"
+    if len(methods) == 1:
+        row = comparison.value(table, methods[0], key)
+        sentences = [f"{methods[0]} is right in {percent(row['mean'])} {interval(row['low'], row['high'])} on {where}."]
+    else:
+        sentences = [_leader(table, methods, key, where)]
+        if key == "unseen":
+            sentences.append(_loss(table, methods))
+    if (table["figure"] == comparison.FALSE_ALARMS).any():
+        sentences.append(_alarms(table, methods))
+    return sentences
+
+
+def _leader(table: pd.DataFrame, methods: list[str], key: str, where: str) -> str:
+    rows = table[table["figure"] == key].set_index("method")
+    ranked = list(rows["mean"].sort_values(ascending=False, kind="stable").index)
+    base = methods[0]
+    if ranked[0] == base:
+        second = rows.loc[ranked[1]]
+        return (
+            f"No method beats {base} on {where}: {percent(rows.loc[base, 'mean'])}; next is {ranked[1]} with "
+            f"{percent(second['mean'])} ({_difference(second)})."
+        )
+    first = rows.loc[ranked[0]]
+    return (
+        f"{ranked[0]} holds up best on {where}: {percent(first['mean'])} against {percent(rows.loc[base, 'mean'])} "
+        f"for {base} ({_difference(first)})."
+    )
+
+
+def _difference(row: pd.Series) -> str:
+    """`difference +9.4 points, 95 % interval +7.1 to +11.8, p < 0.001`."""
+    stored = row["test"] == comparison.MCNEMAR and row["view"] != reading.STORED
+    shown = f"{'on chips as stored, ' if stored else ''}difference {numbers.signed(row['difference'])} points"
+    if math.isnan(row["difference_low"]):
+        return f"{shown}; without paired runs or samples, not tested"
+    ends = f"{numbers.signed(row['difference_low'])} to {numbers.signed(row['difference_high'])}"
+    chance = "" if row["p"] < 0.05 else ": no more than chance may give"
+    return f"{shown}, 95 % interval {ends}, {numbers.probability(row['p'])}{chance}"
+
+
+def _loss(table: pd.DataFrame, methods: list[str]) -> str:
+    """How much is lost from seen to unseen, at most and at least."""
+    means = table.pivot(index="method", columns="figure", values="mean").loc[methods]
+    lost = (means["seen"] - means["unseen"]).sort_values(kind="stable")
+    return (
+        f"From seen to unseen, {lost.index[0]} loses least ({number(100 * lost.iloc[0])} points) and "
+        f"{lost.index[-1]} most ({number(100 * lost.iloc[-1])})."
+    )
+
+
+def _alarms(table: pd.DataFrame, methods: list[str]) -> str:
+    rows = table[table["figure"] == comparison.FALSE_ALARMS].set_index("method")
+    base, lowest = methods[0], rows["mean"].idxmin()
+    shown = f"{percent(rows.loc[lowest, 'mean'])} {interval(rows.loc[lowest, 'low'], rows.loc[lowest, 'high'])}"
+    start = f"Of confusers, {shown} are accepted at 90 % detection by {lowest}"
+    if len(methods) == 1:
+        return f"{start}."
+    if lowest == base:
+        return f"{start}, fewer than by any other method."
+    other = rows.loc[base]
+    return f"{start}, against {percent(other['mean'])} {interval(other['low'], other['high'])} by {base}."
