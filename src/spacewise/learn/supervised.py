@@ -252,11 +252,12 @@ class Training:
         return {"validation_accuracy": accuracy, "validation_total": float(total)}
 
     def keep_best(self, row: Mapping[str, float]) -> None:
-        """Higher validation accuracy wins, then the lower objective, then the later epoch."""
-        score = [row.get("validation_accuracy", 0.0), -row.get("validation_total", 0.0)]
-        best = self.facts["best"]
-        if best is None or score >= best["score"] or "validation_accuracy" not in row:
-            self.facts["best"] = {"epoch": row["epoch"], "score": score}
+        """Higher validation accuracy wins, then the later epoch: its learning rate has fallen further."""
+        accuracy, best = row.get("validation_accuracy", 0.0), self.facts["best"]
+        if best is None or accuracy >= best["accuracy"]:
+            improved = best is None or accuracy > best["accuracy"]
+            since = row["epoch"] if improved else best["improved"]
+            self.facts["best"] = {"epoch": row["epoch"], "accuracy": accuracy, "improved": since}
             if self.fabric.is_global_zero:
                 facts = {"epoch": row["epoch"]}
                 files.write_tensors(self.out / "weights" / "best.safetensors", self.net.state_dict(), facts)
@@ -273,7 +274,7 @@ class Training:
     def finished(self) -> bool:
         """All epochs done, or no better validation for `patience` of them."""
         done, best, patience = self.facts["epoch"], self.facts["best"], self.settings.patience
-        return done >= self.settings.epochs or bool(patience and best and done - best["epoch"] >= patience)
+        return done >= self.settings.epochs or bool(patience and best and done - best["improved"] >= patience)
 
     def record(self, status: str) -> None:
         """Brings `run.json` up to date."""
