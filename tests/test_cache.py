@@ -203,9 +203,7 @@ def full(*_args: object, **_options: object) -> None:
 
 
 @pytest.mark.parametrize("writer", ["numpy.save", "numpy.lib.format.open_memmap", "pathlib.Path.mkdir"])
-def test_a_full_disk_is_one_line_and_no_residue(
-    writer: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_one_line_and_no_residue(writer: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(writer, full)
         with pytest.raises(InputError, match="cannot write the cache .*: No space left on device"):

@@ -298,6 +298,14 @@ def test_labels_that_conflict(tmp_path: Path) -> None:
     assert "beach/04.png = river/copy.png" in finding(report, "conflict").what
 
 
+def test_the_example_of_a_conflict_shows_it(tmp_path: Path) -> None:
+    write(tmp_path)
+    save(tmp_path / "beach" / "same.png", scene(4))
+    save(tmp_path / "river" / "copy.png", scene(4))
+    report = check(sources.folder(tmp_path))
+    assert "1 picture with different labels: beach/04.png = river/copy.png" in finding(report, "conflict").what
+
+
 def test_copies_in_train_and_test(tmp_path: Path) -> None:
     write(tmp_path / "train")
     write(tmp_path / "test", make=lambda kind, seed: scene(seed + 100))

@@ -168,7 +168,10 @@ def test_bind_gives_each_loss_the_size_of_its_space(tiny_chain: Callable[..., Ch
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ("featur", "unknown space 'featur': did you mean 'feature'? (there are: maps, feature, classifier, probability)"),
+        (
+            "featur",
+            "unknown space 'featur': did you mean 'feature'? (there are: maps, feature, classifier, probability)",
+        ),
         ("maps:maxi", "unknown reading of a space 'maxi': did you mean 'max'? (there are: mean, max, flatten)"),
     ],
 )

@@ -214,9 +214,7 @@ def test_each_sample_tests_in_exactly_one_fold(folds: int, seed: int) -> None:
         assert set(split.test.facts["label"]) == {"a", "b", "c"}
 
 
-@pytest.mark.parametrize(
-    "options", [{"folds": 1}, {"folds": 0}, {"fold": 5}, {"fold": -1}, {"folds": 6}, {"seed": -1}]
-)
+@pytest.mark.parametrize("options", [{"folds": 1}, {"folds": 0}, {"fold": 5}, {"fold": -1}, {"folds": 6}, {"seed": -1}])
 def test_folds_that_cannot_be_made_are_one_line(options: dict[str, int]) -> None:
     with pytest.raises(InputError):
         kfold(classes_of({"a": 9, "b": 5}), **options)

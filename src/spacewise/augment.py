@@ -14,6 +14,13 @@ def mirror(length: int, margin: int, device: torch.device | None = None) -> Tens
     return torch.where(positions < length, positions, 2 * (length - 1) - positions)
 
 
+def check_shift(images: Tensor, limit: int) -> None:
+    """Raises `InputError` where mirrored edges cannot fill a shift of `limit` pixels."""
+    height, width = images.shape[-2:]
+    if not 0 <= limit < min(height, width):
+        raise InputError(f"shift must be 0 to {min(height, width) - 1} pixels for {height} x {width}, not {limit}")
+
+
 def translate(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
     """Shifts each image by its own offset, with mirrored edges (Wang et al., section III-A).
 
@@ -28,9 +35,8 @@ def translate(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
     Raises:
         InputError: the limit is negative, or not below the size of the images.
     """
+    check_shift(images, limit)
     height, width = images.shape[-2:]
-    if not 0 <= limit < min(height, width):
-        raise InputError(f"shift must be 0 to {min(height, width) - 1} pixels for {height} x {width}, not {limit}")
     if limit == 0:
         return images
     padded = images.index_select(2, mirror(height, limit, images.device))

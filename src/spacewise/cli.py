@@ -31,14 +31,13 @@ def main() -> None:
         code = _refuse(str(error))
     except typer.TyperException as error:
         code = _refuse(error.format_message())
-    except typer.Abort:
-        code = 130
-    except KeyboardInterrupt:
-        print("interrupted; the state is saved", file=sys.stderr)
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         code = _refuse(f"{where}{error.strerror or error}")
+    if code == 130:
+        print("interrupted; the state is saved: spacewise train --resume RUN goes on with it", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -25,12 +25,6 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise InputError(_first(error, type(self))) from None
-
 
 class Named(BaseModel):
     """A function's name in its table, and the options that it is called with."""
@@ -76,6 +70,14 @@ class Supervised(Strict):
     patience: int = Field(0, ge=0)
 
 
+def supervised_settings(settings: Mapping[str, Any]) -> Supervised:
+    """Raises `InputError` for a wrong key or value."""
+    try:
+        return Supervised(**settings)
+    except ValidationError as error:
+        raise InputError(_first(error, Supervised)) from None
+
+
 class Data(Strict):
     """Where samples come from, and which of them do what."""
 
@@ -91,6 +93,13 @@ class Experiment(Strict):
     objective: list[str]
     regime: Supervised = Supervised()
     seed: int = Field(0, ge=0)
+
+    def __init__(self, **values: Any) -> None:
+        """Raises `InputError` for a wrong key or value."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(_first(error, type(self))) from None
 
     def yaml(self) -> str:
         """The experiment as YAML that reads back as the same experiment."""

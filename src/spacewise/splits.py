@@ -240,8 +240,9 @@ def mstar_seen_unseen(source: Source, *, validation: float = 0.1, seed: int = 0,
     """
     present = [name for name in MSTAR_CLASSES if name in source.classes]
     facts = source.facts
+    serial = source.fact("serial")
     fixed = facts["label"].map(MSTAR_TRAINING_SERIALS)
-    serials = sorted(set(facts["serial"][facts["label"].isin(present) & (fixed.isna() | (fixed == facts["serial"]))]))
+    serials = sorted(set(serial[facts["label"].isin(present) & (fixed.isna() | (fixed == serial))]))
     return by_fact(
         source,
         train={"depression": 17, "label": present, "serial": serials},

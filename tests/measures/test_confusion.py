@@ -48,8 +48,6 @@ def test_many_classes_of_narrow_integers_do_not_overflow() -> None:
         ([0, 1], [0, 1], ["a", "a"], "classes: 2 names of which 1 differ"),
     ],
 )
-def test_indices_without_a_name_are_refused(
-    labels: list, predictions: list, names: list, message: str
-) -> None:
+def test_indices_without_a_name_are_refused(labels: list, predictions: list, names: list, message: str) -> None:
     with pytest.raises(InputError, match=message):
         confusion(labels, predictions, names)

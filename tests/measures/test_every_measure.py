@@ -126,9 +126,7 @@ def damaged() -> list[tuple[str, str, str]]:
         for argument in arguments
         for kind in (*DAMAGE, *(ONLY_FLOATS if ARRAYS[argument].dtype.kind == "f" else ()))
         if not (name == "summary.paired_difference" and kind in {"None", "strings", "ragged"})  # a + 1
-        if not (
-            name.startswith("rejection.") and argument == "right" and kind == "None"
-        )  # it may be left out
+        if not (name.startswith("rejection.") and argument == "right" and kind == "None")  # it may be left out
     ]
 
 

@@ -108,9 +108,7 @@ def test_perfect_on_itself_and_random_on_noise() -> None:
     rng = np.random.default_rng(0)
     points, labels = rng.normal(size=(500, 4)), rng.integers(2, size=500)
     assert nearest_accuracy(points, labels, points, labels).all()
-    assert nearest_accuracy(rng.normal(size=(500, 4)), labels, points, labels).mean() == pytest.approx(
-        0.5, abs=0.1
-    )
+    assert nearest_accuracy(rng.normal(size=(500, 4)), labels, points, labels).mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_label_that_the_gallery_lacks_is_never_right() -> None:

@@ -56,9 +56,7 @@ def test_tsne_names_its_method() -> None:
 
 
 @pytest.mark.parametrize("dimension", [1, 60])
-def test_tsne_without_the_extra_says_that_it_is_scikit_learn(
-    dimension: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tsne_without_the_extra_says_that_it_is_scikit_learn(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openTSNE", None)
     embeddings, labels = clusters(dimension)
     made = tsne(embeddings, seed=0, perplexity=10)

@@ -17,9 +17,7 @@ SCORES = st.lists(st.integers(0, 6), min_size=1, max_size=40)  # few values: mos
 
 def naive_pfa(known: list, unknown: list, detection: float, correct: list | None = None) -> float:
     for threshold in sorted(set(known) | set(unknown), reverse=True):
-        detected = [
-            score >= threshold and right for score, right in zip(known, correct or [True] * len(known))
-        ]
+        detected = [score >= threshold and right for score, right in zip(known, correct or [True] * len(known))]
         if sum(detected) / len(known) >= detection:
             return sum(score >= threshold for score in unknown) / len(unknown)
     return float("nan")
@@ -128,9 +126,7 @@ def test_the_interval_is_that_of_a_plain_bootstrap(copies: int) -> None:
     chips = [np.arange(len(scores)) // copies for scores in (known, unknown)]
     naive = []
     for _ in range(3000):
-        drawn = [
-            rng.integers(len(scores) // copies, size=len(scores) // copies) for scores in (known, unknown)
-        ]
+        drawn = [rng.integers(len(scores) // copies, size=len(scores) // copies) for scores in (known, unknown)]
         picked = [scores.reshape(-1, copies)[index].ravel() for scores, index in zip((known, unknown), drawn)]
         naive.append(pfa_at_pd(*picked))
     row = rejection({"x": (known, unknown)}, samples=3000, groups=(chips[0], chips[1])).iloc[0]

@@ -36,9 +36,7 @@ def world(seed: int = 0) -> dict[str, np.ndarray]:
 
 def vim(features, weight, bias, train, dimension=None) -> np.ndarray:
     """`scores.vim` with the logits that the last layer makes."""
-    return scores.vim(
-        features, np.asarray(features) @ np.transpose(weight) + bias, weight, bias, train, dimension
-    )
+    return scores.vim(features, np.asarray(features) @ np.transpose(weight) + bias, weight, bias, train, dimension)
 
 
 EVERY: dict[str, Callable[[np.ndarray, dict], np.ndarray]] = {
@@ -102,8 +100,7 @@ def test_mahalanobis_agrees_with_scipy_and_scikit_learn() -> None:
     means = np.array([here["train"][here["labels"] == index].mean(axis=0) for index in range(CLASSES)])
     shared = EmpiricalCovariance(assume_centered=True).fit(here["train"] - means[here["labels"]])
     naive = [
-        -min(scipy_mahalanobis(sample, mean, shared.precision_) ** 2 for mean in means)
-        for sample in here["known"]
+        -min(scipy_mahalanobis(sample, mean, shared.precision_) ** 2 for mean in means) for sample in here["known"]
     ]
     assert scores.mahalanobis(here["known"], here["train"], here["labels"]) == pytest.approx(np.array(naive))
     overall = EmpiricalCovariance().fit(here["train"]).mahalanobis(here["known"])
@@ -157,9 +154,7 @@ def test_vim_agrees_with_its_definition_in_the_complement() -> None:
     covariance = EmpiricalCovariance(assume_centered=True).fit(here["train"] - origin).covariance_
     values, vectors = np.linalg.eigh(covariance)
     complement = vectors[:, np.argsort(values)[: DIMENSION - 5]]
-    residual = {
-        key: np.linalg.norm((here[key] - origin) @ complement, axis=1) for key in ("train", "unknown")
-    }
+    residual = {key: np.linalg.norm((here[key] - origin) @ complement, axis=1) for key in ("train", "unknown")}
     logits = here["train"] @ here["weight"].T + here["bias"]
     alpha = logits.max(axis=1).sum() / residual["train"].sum()
     naive = EVERY["energy"](here["unknown"], here) - alpha * residual["unknown"]

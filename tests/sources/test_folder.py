@@ -184,9 +184,7 @@ def test_picture_beside_class_folders(tmp_path: Path) -> None:
 def test_empty_class_folder(tmp_path: Path) -> None:
     write_classes(tmp_path)
     (tmp_path / "forest").mkdir()
-    with pytest.raises(
-        InputError, match=r"class folder .*forest is empty: it holds nothing, expected files .png"
-    ):
+    with pytest.raises(InputError, match=r"class folder .*forest is empty: it holds nothing, expected files .png"):
         folder(tmp_path)
     (tmp_path / "forest" / "a.webp").write_bytes(b"")
     with pytest.raises(InputError, match=r"it holds only .webp, expected"):
@@ -205,9 +203,7 @@ def test_stranger_beside_splits(tmp_path: Path, stranger: str) -> None:
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test")
     write_picture(tmp_path / stranger)
-    with pytest.raises(
-        InputError, match=f"{stranger.split('/')[0]} lies beside test, train, expected only splits"
-    ):
+    with pytest.raises(InputError, match=f"{stranger.split('/')[0]} lies beside test, train, expected only splits"):
         folder(tmp_path)
 
 
@@ -227,9 +223,7 @@ def test_broken_picture_is_named_on_reading(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bands", [1, 2, 3, 4, 13])
 @pytest.mark.parametrize("suffix", [".npy", ".tif"])
 @pytest.mark.parametrize("last", [False, True])
-def test_every_type_and_number_of_bands(
-    tmp_path: Path, dtype: str, bands: int, suffix: str, last: bool
-) -> None:
+def test_every_type_and_number_of_bands(tmp_path: Path, dtype: str, bands: int, suffix: str, last: bool) -> None:
     image = values((bands, 17, 15), dtype)
     stored = np.moveaxis(image, 0, 2) if last else image
     path = tmp_path / f"image{suffix}"
@@ -324,8 +318,7 @@ def png_bytes(image: np.ndarray, depth: int, colour_type: int) -> bytes:
     size = struct.pack(">IIBBBBB", image.shape[1], image.shape[0], depth, colour_type, 0, 0, 0)
     chunks = ((b"IHDR", size), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
 
 

@@ -39,9 +39,7 @@ def tree(tmp_path: Path) -> Path:
     write_jpeg(tmp_path / TARGETS / "BMP2/SN_9563/HB03787.000.jpeg")
     write_phoenix(tmp_path / TARGETS / "T72/SN_S7/HB03788.017", pixels(), fields=chip_fields())
     write_phoenix(tmp_path / TARGETS / "SLICY/HB03789.015", pixels(), fields=chip_fields("slicey", "1"))
-    write_phoenix(
-        tmp_path / MIXED / "2S1/HB14933.000", pixels(), fields=chip_fields("2s1_gun", "B01", 12.25, 15)
-    )
+    write_phoenix(tmp_path / MIXED / "2S1/HB14933.000", pixels(), fields=chip_fields("2s1_gun", "B01", 12.25, 15))
     for stray in ("README.txt", "Thumbs.db", ".DS_Store", "._HB03787.000.jpeg", "HB03787.000.png", "a.zip"):
         (tmp_path / TARGETS / stray).write_bytes(b"no chip")
         (tmp_path / TARGETS / "BMP2/SN_9563" / stray).write_bytes(b"no chip")
@@ -295,9 +293,7 @@ def test_magnitude_that_is_not_finite(tmp_path: Path) -> None:
 
 @given(data=st.data())
 @settings(max_examples=200, deadline=None)
-def test_damaged_files_are_read_or_refused(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_damaged_files_are_read_or_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = write_phoenix(tmp_path_factory.getbasetemp() / "damaged" / "HB00001.000", pixels())
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 6))):

@@ -84,11 +84,11 @@ def of_twins(twins: Sequence[Twins], complete: bool, part: str) -> Iterator[Find
     """What pictures that are there more than once would do."""
     conflicts = [group for group in twins if group.conflict]
     if conflicts:
-        what = f"{_count(conflicts, 'picture')} with different labels: {_example(conflicts)}"
+        what = f"{_count(conflicts, 'picture')} with different labels: {_example(conflicts, 'labels')}"
         yield Finding("warning", "conflict", what, "decide which label is right and remove the other copies")
     crossings = [group for group in twins if group.crossing]
     if crossings:
-        what = f"{_count(crossings, 'picture')} in more than one {part}: {_example(crossings)}"
+        what = f"{_count(crossings, 'picture')} in more than one {part}: {_example(crossings, 'parts')}"
         remedy = "remove the copies from all but one: a test must not ask for what was learnt by heart"
         yield Finding("warning", "crossing", what, remedy)
     rest = [group for group in twins if not group.conflict and not group.crossing]
@@ -122,8 +122,11 @@ def _count(things: Sequence[object] | int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _example(groups: Sequence[Twins]) -> str:
-    return " = ".join(groups[0].ids[:2])
+def _example(groups: Sequence[Twins], by: str = "ids") -> str:
+    """The first sample of the first group, and the first that differs from it in `by`."""
+    values = getattr(groups[0], by)
+    other = next(i for i, value in enumerate(values) if value != values[0])
+    return f"{groups[0].ids[0]} = {groups[0].ids[other]}"
 
 
 def _list(names: Sequence[str]) -> str:

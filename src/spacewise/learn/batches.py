@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spacewise.augment import check_shift, offsets, translate
 from spacewise.augment import copies as fixed_copies
-from spacewise.augment import offsets, translate
 from spacewise.errors import InputError
 from spacewise.splits import Part
 
@@ -53,6 +53,7 @@ class Batches:
             raise InputError(f"batch must be a multiple of the {processes} processes, not {batch}")
         if copies and not shift:
             raise InputError(f"copies={copies} needs a shift above 0: the copies would all be the same")
+        check_shift(images, shift)
         self.images, self.shift, self.seed, self.share = images, shift, seed, share
         self.rows = torch.from_numpy(part.rows)
         self.labels = torch.tensor(part.labels)

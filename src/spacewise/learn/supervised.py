@@ -18,7 +18,7 @@ from torch import Tensor
 from spacewise import files, runs
 from spacewise.cache import Decoded, decoded
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment, Supervised
+from spacewise.experiment import Experiment, Supervised, supervised_settings
 from spacewise.learn import state
 from spacewise.learn.batches import Batches, in_order, mixed
 from spacewise.learn.embed import Selected, embed, fabric
@@ -65,7 +65,7 @@ def supervised(
             longer finite.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
-    chosen = Supervised(**settings)
+    chosen = supervised_settings(settings)
     out = Path(out)
     objective.bind(net, len(split.classes), output_sizes(net))
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
@@ -77,12 +77,13 @@ def supervised(
     images = decoded(split.source, net.size)
     lightning = fabric(chosen.precision)
     lightning.launch()
+    batches = make_batches(images, split, chosen, seed, lightning)
     if not resume:
         if lightning.is_global_zero:
             runs.create(out, experiment, split, split.leaks(images.digests))
         net.preprocess.fit(_some(images, split), split.source.amplitude)
     lightning.barrier()
-    Training(net, objective, split, images, out, experiment, lightning, logger).run()
+    Training(net, objective, split, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
@@ -102,6 +103,19 @@ def _some(images: Decoded, split: Split) -> Tensor:
     return images.images[torch.from_numpy(rows[:: max(1, len(rows) // 2000)])]
 
 
+def make_batches(images: Decoded, split: Split, settings: Supervised, seed: int, lightning: Fabric) -> Batches:
+    """This process's share of the training batches."""
+    return Batches(
+        images.images,
+        split.train,
+        batch=settings.batch,
+        shift=settings.shift,
+        copies=settings.copies,
+        seed=seed,
+        share=(lightning.global_rank, lightning.world_size),
+    )
+
+
 class Training:
     """One training from its first or its saved step to its end."""
 
@@ -110,19 +124,15 @@ class Training:
         net: Chain,
         objective: Objective,
         split: Split,
-        images: Decoded,
+        batches: Batches,
         out: Path,
         experiment: Experiment,
         lightning: Fabric,
         logger: Logger | None,
     ) -> None:
-        self.net, self.objective, self.split, self.images = net, objective, split, images.images
+        self.net, self.objective, self.split, self.batches = net, objective, split, batches
         self.out, self.fabric, self.logger = out, lightning, logger
         self.settings, self.seed = experiment.regime, experiment.seed
-        share = (lightning.global_rank, lightning.world_size)
-        keys = ("batch", "shift", "copies")
-        options = {key: getattr(self.settings, key) for key in keys}
-        self.batches = Batches(self.images, split.train, seed=self.seed, share=share, **options)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         modules = (net, objective)
         self.optimizer = make_optimizer(modules, self.settings)
@@ -238,7 +248,7 @@ class Training:
         if len(part) == 0 or "classifier" not in self.net.spaces:
             return {}
         times = 2 if self.settings.shift else 1
-        batches = in_order(self.images, part, shift=self.settings.shift, copies=times - 1, seed=self.seed)
+        batches = in_order(self.batches.images, part, shift=self.settings.shift, copies=times - 1, seed=self.seed)
         names = self.objective.spaces
         precision = "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
         found = embed(self.net, batches, sorted({*names, "classifier"}), precision=precision)

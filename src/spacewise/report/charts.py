@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -172,7 +172,7 @@ def _interval(ax: Axes, row: pd.Series, y: float, ink: str, filled: bool) -> Non
         [y, y],
         color=ink,
         linewidth=2.2 if filled else 1.2,
-        alpha=0.45,
+        alpha=0.55,
         solid_capstyle="round",
     )
     ax.plot(
@@ -191,7 +191,7 @@ def _row_labels(ax: Axes, places: dict[str, float], table: pd.DataFrame) -> None
     for name, y in places.items():
         head = name.startswith("\0") or name == "overall"
         text = name[1:] if name.startswith("\0") else name.partition("=")[2] or name
-        settings = {"va": "center", "transform": ax.get_yaxis_transform(), "fontsize": TEXT}
+        settings: dict[str, Any] = {"va": "center", "transform": ax.get_yaxis_transform(), "fontsize": TEXT}
         weight = "bold" if head else "normal"
         ax.text(-0.012, y, plain(shortened(text, 32)), ha="right", color=INK, fontweight=weight, **settings)
         if name.startswith("\0"):
@@ -220,7 +220,7 @@ def spaces(audit: Audit) -> Figure:
         ends = np.array([numbers.wilson(s, n) for s, n in zip(found["nearest"], found["n"])]).T
         x = np.arange(len(names)) + 0.05 * (number - 1)
         ax.plot(x, 100 * found["nearest"], color=ink, linewidth=1.6, marker="o", markersize=6)
-        ax.vlines(x, *(100 * ends), color=ink, linewidth=2.2, alpha=0.45)
+        ax.vlines(x, *(100 * ends), color=ink, linewidth=2.2, alpha=0.55)
         ax.plot(len(names) - 0.2, 100 * own[subset], "D", color=ink, markersize=6)
         floor = 100 * float(rows["nearest"]["pixels"])
         ax.axhline(floor, color=ink, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8)
@@ -236,7 +236,7 @@ def spaces(audit: Audit) -> Figure:
         figure,
         [
             *((dot(SUBSET_COLOURS.get(s, colour(i)), linestyle="-"), s) for i, s in enumerate(subsets)),
-            (dot(MUTED, "", linestyle=(0, (4, 3))), "the same on raw pixels"),
+            (dot(MUTED, "", linestyle=(0, (3, 2)), linewidth=1.2), "the same on raw pixels"),
             (dot(MUTED, "D"), "the network's own decision"),
         ],
         loc="outside upper left",

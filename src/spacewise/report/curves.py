@@ -74,4 +74,3 @@ def draw(ax: Axes, scores: Mapping[str, tuple[pd.Series, pd.Series, str]], _: ob
         labelspacing=0.7,
         title_fontproperties={"size": 9, "weight": "bold"},
     )
-    ax.get_legend().get_title().set_color(INK)

@@ -10,12 +10,13 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from spacewise import files
-from spacewise.report.style import GRID, INK, MUTED, PAPER
+from spacewise.report.style import GRID, INK, MUTED, OVERALL, PAPER
 
 RESOLUTION = 200
 """Dots an inch of PNG files, and of the layers of points inside an SVG."""
 
 THEMED = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+THEMED[OVERALL.lower()] = "var(--blue)"  # the one colour of the palette that is too dark on dark
 
 
 def svg(figure: Figure, name: str) -> str:

@@ -72,7 +72,8 @@ def among(
         taken.append((x, y, half))
         place = low + np.array([x, y]) / per_inch
         ax.text(
-            *place,
+            place[0],
+            place[1],
             plain(names[index]),
             color=INK,
             fontsize=TEXT if len(names) <= 20 else SMALL,

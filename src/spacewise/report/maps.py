@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from spacewise.errors import InputError
 from spacewise.measures.projection import orthogonal, pair_confusion
@@ -116,11 +117,11 @@ def _small_table(ax: Axes, counts: pd.DataFrame, first: str, second: str, points
     corners = [(x, y) for x in (0.99 - wide, 0.01) for y in (0.01, 0.99 - tall)]
     held = [_inside(points, x, y, wide, tall) for x, y in corners]
     x, y = corners[int(np.argmin(held))]
-    table = ax.table(cells, cellLoc="right", bbox=(x, y, wide, tall), zorder=8)
+    table = ax.table(cells, cellLoc="right", bbox=Bbox.from_bounds(x, y, wide, tall), zorder=8)
     table.auto_set_font_size(False)
-    for (row, column), cell in table.get_celld().items():
+    for (line, column), cell in table.get_celld().items():
         cell.set(facecolor=PAPER, alpha=0.9, edgecolor=GRID, linewidth=0.6)
-        head = row == 0 or column == 0
+        head = line == 0 or column == 0
         cell.get_text().set(color=MUTED if head else INK, fontsize=SMALL if head else TEXT)
         cell.get_text().set_text(plain(cell.get_text().get_text()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -81,8 +81,12 @@ def _numbers(ax: Axes, shares: np.ndarray, size: float, decimals: bool) -> None:
 
 def _names(ax: Axes, names: list[str], totals: np.ndarray, size: float) -> None:
     ticks = np.arange(len(names)) + 0.5
-    rows = [f"{name}  {numbers.count(total)}" for name, total in zip(names, totals, strict=True)]
-    ax.set_yticks(ticks, [plain(row) for row in rows], fontsize=size, color=INK)
+    shown = [numbers.count(total) for total in totals]
+    room = 10 + 0.62 * size * max(map(len, shown))
+    beside: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "center", "fontsize": size}
+    for y, name, total in zip(ticks, names, shown, strict=True):
+        ax.annotate(plain(name), (0, y), (-room, 0), color=INK, **beside)
+        ax.annotate(total, (0, y), (-5, 0), color=MUTED, **beside)
     slanted = max(map(len, names)) > 5
     ax.xaxis.tick_top()
     ax.set_xticks(
@@ -95,4 +99,3 @@ def _names(ax: Axes, names: list[str], totals: np.ndarray, size: float) -> None:
         rotation_mode="anchor" if slanted else "default",
     )
     ax.tick_params(length=0, pad=4)
-    ax.set_ylabel("true class, number of chips", fontsize=size, color=MUTED)

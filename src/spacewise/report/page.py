@@ -144,7 +144,7 @@ def _comparison(audits: comparison.Methods, table: Any, floors: dict[str, float]
     return {
         "kind": f"comparison of {len(audits)} methods" if len(audits) > 1 else "one method",
         "subtitle": "",
-        "sentences": verdict.of_comparison(table, reading.unseen_words(baseline)),
+        "sentences": verdict.of_comparison(table, reading.unseen_words(baseline), floors),
         "tiles": [],
         "methods": comparison_tables.methods(table, floors, objectives),
         "differences": comparison_tables.differences(table),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -104,7 +104,7 @@ def mistakes(audit: Audit, number: int = 24) -> Figure:
     shown = wrong.iloc[: checks.whole("number", number)]
     columns = 6
     rows = max(1, -(-len(shown) // columns))
-    figure = canvas(0.6 + 2.25 * rows)
+    figure = canvas(0.5 + 2.2 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         blank(ax)
@@ -136,6 +136,7 @@ def _mistake(ax: Axes, audit: Audit, row: int, sample: pd.Series, fact: str, uns
     below = f"taken for {taken}, {numbers.percent(float(sample['confidence']))}"
     facts = f"{fact} {shortened(sample[fact], 12)}" if fact in sample.index else ""
     facts += ", unseen" if unseen else ""
-    settings = {"transform": ax.transAxes, "fontsize": SMALL, "va": "top", "ha": "left"}
-    ax.text(0, -0.04, plain(below), color=INK, **settings)
-    ax.text(0, -0.16, plain(facts), color=UNSEEN if unseen else MUTED, **settings)
+    ax.set_xlabel("\n ", fontsize=SMALL, labelpad=4)  # the room of both lines; their width must not move the columns
+    settings: dict[str, Any] = {"transform": ax.transAxes, "fontsize": SMALL, "va": "top", "in_layout": False}
+    ax.text(0, -0.035, plain(below), color=INK, **settings)
+    ax.text(0, -0.155, plain(facts), color=UNSEEN if unseen else MUTED, **settings)

@@ -107,7 +107,7 @@ def methods(table: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
                 [y + offset] * 2,
                 color=ink,
                 linewidth=2.4,
-                alpha=0.45,
+                alpha=0.55,
                 solid_capstyle="round",
             )
             ax.plot(100 * row["mean"], y + offset, "o", color=ink, markersize=6.5)
@@ -119,7 +119,7 @@ def methods(table: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
     ax.set_xlim(None, 100.5)
     ax.set_xlabel("accuracy, %")
     entries = [(dot(SUBSET_COLOURS[subset]), subset) for subset in reversed(subsets)]
-    entries.append((dot(MUTED, "", linestyle=(0, (4, 3))), "nearest neighbour on pixels"))
+    entries.append((dot(MUTED, "", linestyle=(0, (3, 2)), linewidth=1.2), "nearest neighbour on pixels"))
     if table["paper"].notna().any():
         entries.append((dot(MUTED, "D", markerfacecolor=PAPER), "the paper's"))
     legend(figure, entries, loc="outside upper left", ncols=len(entries))
@@ -148,9 +148,8 @@ def _grid(names: Sequence[str], columns: int, height: float) -> tuple[Figure, di
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(names) :]:
         ax.set_visible(False)
-    width = 100 // columns
     for ax, name in zip(axes, names):
-        heading(ax, wrapped(name, width - 6))
+        heading(ax, wrapped(name, 106 // columns - 3))
         ax.title.set_fontsize(TEXT + 0.5)
     return figure, dict(zip(names, axes))
 

@@ -18,7 +18,7 @@ WIDTH = 10.0
 """Inches: 960 pixels of a page."""
 
 INK, MUTED, GRID, PAPER = "#1f2430", "#687080", "#e2e5ea", "#fffffe"
-SMALL, TEXT, TITLE = 8.0, 9.0, 10.5
+SMALL, TEXT, TITLE = 8.5, 9.5, 10.5
 
 SEEN, UNSEEN, OVERALL = "#009E73", "#D55E00", "#0072B2"
 """One meaning, one colour, in every figure that speaks of subsets."""
@@ -102,17 +102,18 @@ def heading(ax: Axes, text: object) -> None:
 
 def note(figure: Figure, text: str) -> None:
     """How a figure was made, in small letters below it."""
-    lines = wrapped(text, int(figure.get_figwidth() * 16.5))
+    lines = wrapped(text, int(figure.get_figwidth() * 15.5))
     figure.supxlabel(plain(lines), x=0.01, ha="left", fontsize=SMALL, color=MUTED, linespacing=1.4)
 
 
 def legend(place: Axes | Figure, entries: Sequence[tuple[Line2D, str]], **options: Any) -> None:
     """A legend without a frame; entries with an underscore first are shown like all others."""
     handles = [handle for handle, _ in entries]
-    settings: dict[str, Any] = {"frameon": False, "fontsize": TEXT, "labelcolor": INK, "handlelength": 1.4}
+    settings: dict[str, Any] = {"frameon": False, "fontsize": TEXT, "labelcolor": INK, "handlelength": 1.8}
     shown = place.legend(handles, ["-"] * len(handles), **(settings | {"borderpad": 0} | options))
     for text, (_, label) in zip(shown.get_texts(), entries, strict=True):
         text.set_text(plain(label))
+    shown.get_title().set_color(INK)
 
 
 def dot(colour: str, marker: str = "o", **options: Any) -> Line2D:

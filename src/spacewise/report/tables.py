@@ -79,8 +79,8 @@ def spaces(audit: Audit) -> Table:
     return Table(
         ["space", "dimensions", *subsets, f"own side, {last}", f"distance ratio, {last}"],
         rows,
-        "Overall, seen, unseen: percent of test chips whose nearest training chip is of their class, with 95 % Wilson "
-        "intervals; bold: the highest of the column. Own side: percent nearer to their own class's training mean than "
+        "Left: percent of test chips whose nearest training chip is of their class, with 95 % Wilson intervals; "
+        "bold: the highest of the column. Own side: percent nearer to their own class's training mean than "
         "to any other. Distance ratio: median of the one distance over the other; below 1 is good. Chips as stored.",
         (("", 2), ("nearest training chip, %", len(subsets)), ("class means", 2)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -20,12 +21,12 @@ def of_run(audit: Audit) -> list[str]:
     table = reading.accuracy(audit, view)
     subsets = reading.main_subsets(audit)
     overall = _figure(table.loc["overall"])
-    how = "" if view == reading.STORED else f" ({reading.view_words(view)})"
+    how = "" if view == reading.STORED else f" (each {reading.view_words(view)})"
     if {"seen", "unseen"} <= set(subsets):
         lost = table.loc["seen", "accuracy"] - table.loc["unseen", "accuracy"]
-        change = f"{number(100 * abs(lost))} points {'below' if lost >= 0 else 'above'} what it has seen"
+        change = f"{number(100 * abs(lost))} points {'less' if lost >= 0 else 'more'} than on seen ones"
         words = reading.unseen_words(audit)
-        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of test chips{how}: {change}."
+        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of test chips{how}, {change}."
         sentences = [first, f"Overall it is right in {overall}."]
     else:
         sentences = [f"The network is right in {overall} of test chips{how}."]
@@ -67,25 +68,24 @@ def rejected(audit: Audit) -> str:
     return f"{sentence}; the lowest of {len(table)} scores is {reading.score_words(lowest)} with {value}."
 
 
-def of_comparison(table: pd.DataFrame, words: str) -> list[str]:
+def of_comparison(table: pd.DataFrame, words: str, floors: Mapping[str, float]) -> list[str]:
     """Which method holds up best, by how much, and whether that is more than chance.
 
     Args:
         table: from `comparison.compare`.
         words: what the subset `unseen` is.
+        floors: subset -> accuracy on raw pixels.
     """
     methods = list(dict.fromkeys(table["method"]))
     key = comparison.key_figure(table)
     where = words if key == "unseen" else "the test set"
-    if len(methods) == 1:
-        row = comparison.value(table, methods[0], key)
-        sentences = [f"{methods[0]} is right in {percent(row['mean'])} {interval(row['low'], row['high'])} on {where}."]
-    else:
-        sentences = [_leader(table, methods, key, where)]
-        if key == "unseen":
-            sentences.append(_loss(table, methods))
+    sentences = [_leader(table, methods, key, where)]
+    if key == "unseen" and len(methods) > 1:
+        sentences.append(_loss(table, methods))
+    sentences.append(f"A nearest neighbour on raw pixels reaches {percent(floors[key])} on {where}.")
     if (table["figure"] == comparison.FALSE_ALARMS).any():
-        sentences.append(_alarms(table, methods))
+        # where nothing is unseen, confusers are what the comparison is about
+        sentences.insert(len(sentences) if key == "unseen" else 0, _alarms(table, methods))
     return sentences
 
 
@@ -93,17 +93,23 @@ def _leader(table: pd.DataFrame, methods: list[str], key: str, where: str) -> st
     rows = table[table["figure"] == key].set_index("method")
     ranked = list(rows["mean"].sort_values(ascending=False, kind="stable").index)
     base = methods[0]
+    if len(methods) == 1:
+        return f"“{base}” is right in {_mean(rows.loc[base])} on {where}."
     if ranked[0] == base:
         second = rows.loc[ranked[1]]
         return (
-            f"No method beats {base} on {where}: {percent(rows.loc[base, 'mean'])}; next is {ranked[1]} with "
+            f"No method beats “{base}” on {where}: {percent(rows.loc[base, 'mean'])}; next is “{ranked[1]}” with "
             f"{percent(second['mean'])} ({_difference(second)})."
         )
     first = rows.loc[ranked[0]]
     return (
-        f"{ranked[0]} holds up best on {where}: {percent(first['mean'])} against {percent(rows.loc[base, 'mean'])} "
-        f"for {base} ({_difference(first)})."
+        f"“{ranked[0]}” holds up best on {where}: {percent(first['mean'])} against {percent(rows.loc[base, 'mean'])} "
+        f"for “{base}” ({_difference(first)})."
     )
+
+
+def _mean(row: pd.Series) -> str:
+    return f"{percent(row['mean'])} {interval(row['low'], row['high'])}"
 
 
 def _difference(row: pd.Series) -> str:
@@ -118,23 +124,22 @@ def _difference(row: pd.Series) -> str:
 
 
 def _loss(table: pd.DataFrame, methods: list[str]) -> str:
-    """How much is lost from seen to unseen, at most and at least."""
+    """How much is lost from seen to unseen, at least and at most."""
     means = table.pivot(index="method", columns="figure", values="mean").loc[methods]
     lost = (means["seen"] - means["unseen"]).sort_values(kind="stable")
     return (
-        f"From seen to unseen, {lost.index[0]} loses least ({number(100 * lost.iloc[0])} points) and "
-        f"{lost.index[-1]} most ({number(100 * lost.iloc[-1])})."
+        f"From seen to unseen, “{lost.index[0]}” loses least ({number(100 * lost.iloc[0])} points) and "
+        f"“{lost.index[-1]}” most ({number(100 * lost.iloc[-1])})."
     )
 
 
 def _alarms(table: pd.DataFrame, methods: list[str]) -> str:
     rows = table[table["figure"] == comparison.FALSE_ALARMS].set_index("method")
-    base, lowest = methods[0], rows["mean"].idxmin()
-    shown = f"{percent(rows.loc[lowest, 'mean'])} {interval(rows.loc[lowest, 'low'], rows.loc[lowest, 'high'])}"
-    start = f"Of confusers, {shown} are accepted at 90 % detection by {lowest}"
+    base, lowest = methods[0], str(rows["mean"].idxmin())
+    start = f"Of confusers, “{lowest}” accepts {_mean(rows.loc[lowest])} at 90 % detection"
     if len(methods) == 1:
         return f"{start}."
     if lowest == base:
-        return f"{start}, fewer than by any other method."
-    other = rows.loc[base]
-    return f"{start}, against {percent(other['mean'])} {interval(other['low'], other['high'])} by {base}."
+        return f"{start}, fewer than any other method."
+    tested = "" if math.isnan(rows.loc[lowest, "p"]) else f" ({_difference(rows.loc[lowest])})"
+    return f"{start}, “{base}” {_mean(rows.loc[base])}{tested}."

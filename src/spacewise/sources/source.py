@@ -62,7 +62,7 @@ class Source:
     def fact(self, name: str) -> pd.Series:
         """One column of facts; an unknown name lists those that there are."""
         if name not in self.facts:
-            raise unknown("fact", name, self.facts.columns)
+            raise unknown(f"fact of {self.root or self.name}", name, self.facts.columns)
         return self.facts[name]
 
 
