@@ -249,16 +249,17 @@ def check(
 
     [dim]Example:[/] spacewise check chips
     """
+    from rich.console import Console
+
     from spacewise.check import check as run_check
     from spacewise.check import render
-    from spacewise.progress import console
     from spacewise.sources import open_source
 
     report = run_check(open_source(folder, source))
     if as_json:
         print(json.dumps(report.as_dict(), default=str))
     else:
-        render(report, console)
+        render(report, Console())
     if report.problems:
         raise typer.Exit(1)
 

@@ -95,9 +95,9 @@ class Experiment(Strict):
     seed: int = Field(0, ge=0)
 
     def __init__(self, **values: Any) -> None:
-        """Raises `InputError` for a wrong key or value."""
+        """Raises `InputError` for a wrong key or value, or an objective that cannot be read."""
         try:
-            super().__init__(**values)
+            super().__init__(**_canonical(values))
         except ValidationError as error:
             raise InputError(_first(error, type(self))) from None
 
@@ -122,6 +122,20 @@ class Experiment(Strict):
     def goal(self) -> Objective:
         """Reads the objective."""
         return Objective(*self.objective)
+
+
+def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
+    """One way to write one experiment: terms without their defaults, folders from the root of the file system."""
+    result = dict(values)
+    terms = result.get("objective")
+    if isinstance(terms, list | tuple) and all(isinstance(term, str) for term in terms):
+        result["objective"] = Objective(*terms).texts()
+    data = result.get("data")
+    source = data.get("source") if isinstance(data, Mapping) else None
+    if isinstance(data, Mapping) and isinstance(source, Mapping) and "root" in source:
+        root = str(Path(str(source["root"])).expanduser().absolute())
+        result["data"] = {**data, "source": {**source, "root": root}}
+    return result
 
 
 def read(path: Path, changes: Sequence[str] = ()) -> Experiment:

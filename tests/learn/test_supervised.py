@@ -338,7 +338,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> list[str]:
     return written
 
 
-@pytest.mark.parametrize("after", range(4, 14))
+@pytest.mark.parametrize("after", range(3, 14))
 def test_killed_between_two_files_and_resumed_as_undisturbed(
     train: Callable[..., runs.Run],
     undisturbed: runs.Run,
