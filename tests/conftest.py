@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from torch import Tensor, nn
 
 from spacewise.nets.chain import Chain, Spaces, classify
 from spacewise.sources import Source, folder
+
+# how long an example takes says nothing on a busy machine; the same examples every time
+settings.register_profile("spacewise", deadline=None, derandomize=True)
+settings.load_profile("spacewise")
 
 CLASSES = ("checks", "dots", "stripes")
 PICTURES = 12  # a class

@@ -61,7 +61,7 @@ def test_select_takes_values_and_lists_of_values() -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"depresion": 17}, "unknown fact 'depresion': did you mean 'depression'?"),
+        ({"depresion": 17}, "'depresion': did you mean 'depression'?"),
         ({"label": "e"}, "unknown value of fact 'label' 'e': (there are: a, b, c, d)"),
         ({"depression": [17, 45]}, "unknown value of fact 'depression' '45'"),
     ],

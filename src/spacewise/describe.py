@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 Made = TypeVar("Made")
+
+
+def plain(value: Any) -> Any:
+    """A value as YAML and JSON know it: paths as absolute text, tuples and sets as lists."""
+    if isinstance(value, Path):
+        return str(value.expanduser().absolute())
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return [plain(item) for item in sorted(value)]
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    return value
+
 
 GIVEN_BY_THE_DATA = ("source", "classes", "bands")
 
@@ -24,7 +42,7 @@ def described(function: Callable[..., Made]) -> Callable[..., Made]:
         options: dict[str, Any] = {}
         for key, value in signature.bind(*args, **kwargs).arguments.items():
             if key not in GIVEN_BY_THE_DATA and value != signature.parameters[key].default:
-                options[key] = str(value) if isinstance(value, Path) else value
+                options[key] = plain(value)
         # frozen dataclasses and modules alike
         object.__setattr__(made, "description", {"name": name, **options})
         return made

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from spacewise import nets, sources, splits
-from spacewise.describe import description
+from spacewise.describe import description, plain
 from spacewise.errors import InputError, suggest, unknown
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
@@ -60,9 +60,9 @@ class Supervised(Strict):
     epochs: int = Field(30, ge=1)
     batch: int = Field(64, ge=2)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    rate: float = Field(1e-3, gt=0)
+    rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     schedule: Literal["onecycle", "cosine", "constant", "steps"] = "onecycle"
     shift: int = Field(0, ge=0)
     copies: int = Field(0, ge=0)
@@ -126,7 +126,7 @@ class Experiment(Strict):
 
 def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
     """One way to write one experiment: terms without their defaults, folders from the root of the file system."""
-    result = dict(values)
+    result = {key: plain(value) if not isinstance(value, BaseModel) else value for key, value in values.items()}
     terms = result.get("objective")
     if isinstance(terms, list | tuple) and all(isinstance(term, str) for term in terms):
         result["objective"] = Objective(*terms).texts()
@@ -148,13 +148,16 @@ def read(path: Path, changes: Sequence[str] = ()) -> Experiment:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"experiment {path} does not exist") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{path} is no experiment: expected the keys {', '.join(Experiment.model_fields)}")
-    return Experiment(**changed(values, changes))
+    try:
+        return Experiment(**changed(values, changes))
+    except RecursionError as error:
+        raise InputError(f"{path} is no experiment: it refers to itself") from error
 
 
 def changed(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
@@ -170,7 +173,10 @@ def changed(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]
         if path[0] not in Experiment.model_fields:
             options = [*Experiment.model_fields, *(f for f in Supervised.model_fields if f != "name")]
             raise unknown("key", key, options)
-        _place(result, path, yaml.safe_load(written))
+        try:
+            _place(result, path, yaml.safe_load(written))
+        except (yaml.YAMLError, ValueError) as error:
+            raise InputError(f"--set {change}: '{written}' is not a plain value") from error
     return result
 
 
@@ -191,15 +197,27 @@ def _call(kind: str, table: Mapping[str, Callable[..., Any]], named: Named, *arg
     for option in named.options:
         if option not in known:
             raise unknown(f"option of {kind} {named.name}", option, known)
+    hints = get_type_hints(function)
+    options = {}
+    for option, value in named.options.items():
+        try:
+            options[option] = TypeAdapter(hints[option]).validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            raise InputError(
+                f"option {option} of {kind} {named.name}: {said[0].lower()}{said[1:]}, not {value!r}"
+            ) from None
     try:
-        return function(*args, **given, **named.options)
+        return function(*args, **given, **options)
     except TypeError as error:
         raise InputError(f"{kind} {named.name}: {error}") from error
 
 
 def _first(error: ValidationError, model: type[BaseModel]) -> str:
     """The first complaint of a validation, as one line with the nearest right key."""
-    complaint = error.errors()[0]
+    complaints = error.errors()
+    # a misspelt key is also a missing one: the misspelling is what helps
+    complaint = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
     where = ".".join(str(key) for key in complaint["loc"])
     if complaint["type"] == "extra_forbidden":
         fields: Any = model.model_fields

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,7 @@ def split(chips: Source) -> Split:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    split: Split, tiny_chain: Callable[..., Chain], tmp_path_factory: pytest.TempPathFactory
-) -> runs.Run:
+def undisturbed(split: Split, tiny_chain: Callable[..., Chain], tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     """What an interrupted training must come to."""
     place = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
@@ -200,6 +199,18 @@ def test_weights_that_are_shared_are_trained_and_kept(train: Callable[..., runs.
     module = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), one, nn.ReLU(), other, nn.Linear(16, 3))
     run = train(net=wrap(module, {"feature": "4", "classifier": "5"}, 1, 16), terms=TERMS[:1], epochs=1)
     assert torch.equal(one.weight, tensors(run, "last")["module.2.weight"])
+
+
+def test_in_half_precision(train: Callable[..., runs.Run]) -> None:
+    run = train(precision="bf16", epochs=1)
+    assert run.facts["precision"] == "bf16-mixed"
+    assert {value.dtype for name, value in run.net.state_dict().items() if name.endswith("weight")} == {torch.float32}
+
+
+def test_outside_the_main_thread(train: Callable[..., runs.Run], undisturbed: runs.Run) -> None:
+    """Signals are then whoever's business who runs it."""
+    with ThreadPoolExecutor(1) as pool:
+        assert_same_run(undisturbed, pool.submit(train).result())
 
 
 class Listening:
@@ -532,6 +543,17 @@ def test_of_equal_accuracies_the_later_epoch_wins(
     assert train(epochs=5, terms=TERMS[:1]).facts["best_epoch"] == 4
 
 
+def test_a_loss_of_ones_own_is_trained(train: Callable[..., runs.Run]) -> None:
+    class Length(Loss):
+        name = "length"
+
+        def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+            return embeddings.square().sum(dim=1).mean()
+
+    run = train(terms=("crossentropy@classifier", 0.01 * Length() @ "feature"), epochs=1)
+    assert "length@feature" in run.log
+
+
 # Divergence
 
 
@@ -560,7 +582,7 @@ def test_divergence_is_one_line_and_the_last_good_state_stays(
     train: Callable[..., runs.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float
 ) -> None:
     monkeypatch.setitem(LOOP, "SAVE_EVERY", every)
-    with pytest.raises(InputError, match="training diverged: .* no longer finite in epoch 2; lower the rate") as caught:
+    with pytest.raises(InputError, match=r"diverged: .* no longer finite in epoch 2; lower the rate") as caught:
         train(terms=(*TERMS, Poison(STEPS + 1) @ "feature"))
     assert "poison@feature" in str(caught.value)
     assert "\n" not in str(caught.value)

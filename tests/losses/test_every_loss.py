@@ -130,10 +130,8 @@ def test_the_gradient_as_finite_differences(text: str) -> None:
 def test_the_order_of_the_batch_does_not_matter(text: str) -> None:
     loss, embeddings = made(text), vectors()
     order = torch.randperm(SAMPLES // 2, generator=torch.Generator().manual_seed(0))
-    if siamese(text):  # whole pairs change places
-        order = torch.cat([order, order + SAMPLES // 2])
-    else:
-        order = torch.cat([order + SAMPLES // 2, order])
+    halves = [order, order + SAMPLES // 2]
+    order = torch.cat(halves if siamese(text) else halves[::-1])  # of siamese halves, whole pairs change places
     value, gradient = value_and_gradient(loss, embeddings, LABELS)
     moved, moved_gradient = value_and_gradient(loss, embeddings.detach()[order].requires_grad_(), LABELS[order])
     torch.testing.assert_close(moved, value)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from spacewise.describe import described
 from spacewise.errors import InputError, unknown
-from spacewise.nets.chain import Chain, Spaces, classify
+from spacewise.nets.chain import Chain, Spaces, check_sides, classify
 
 POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 SMALLEST = 96  # below this, five valid convolutions leave nothing of the image
@@ -91,4 +91,5 @@ def aconvnet(
     if size < (SMALLEST if padding == "valid" else 16):
         remedy = "use padding=same" if size >= 16 else "use images of 16 pixels or more"
         raise InputError(f"aconvnet: {size} x {size} pixels are too few for padding={padding}; {remedy}")
+    check_sides("aconvnet", size, 16, feature)
     return AConvNet(classes, bands, size, pooling, padding, feature)

@@ -152,6 +152,14 @@ def wrap(module: nn.Module, spaces: Mapping[str, str], bands: int = 1, size: int
     return Wrapped(module, spaces, bands, size)
 
 
+def check_sides(net: str, size: int, smallest: int, feature: int) -> None:
+    """Raises `InputError` where the image is too small for the network, or the feature space empty."""
+    if size < smallest:
+        raise InputError(f"{net}: {size} x {size} pixels are too few; use images of {smallest} pixels or more")
+    if feature < 1:
+        raise InputError(f"{net}: feature is the dimension of a space, 1 or more, not {feature}")
+
+
 def parameter_count(module: nn.Module) -> int:
     """Number of learnt parameters."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -9,8 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from spacewise.describe import described
-from spacewise.errors import InputError
-from spacewise.nets.chain import Chain, Spaces, classify
+from spacewise.nets.chain import Chain, Spaces, check_sides, classify
 
 SMALLEST = 48
 
@@ -48,6 +47,5 @@ def ding(classes: int, bands: int = 1, size: int = 128, *, feature: int = 512) -
     Raises:
         InputError: images below 48 pixels.
     """
-    if size < SMALLEST:
-        raise InputError(f"ding: {size} x {size} pixels are too few; use images of {SMALLEST} pixels or more")
+    check_sides("ding", size, SMALLEST, feature)
     return DingNet(classes, bands, size, feature)

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from spacewise.describe import described
-from spacewise.errors import InputError
 from spacewise.nets.aconvnet import Block
-from spacewise.nets.chain import Chain, Spaces, classify
+from spacewise.nets.chain import Chain, Spaces, check_sides, classify
 
 CELLS = (1, 2, 4)
 SMALLEST = 72
@@ -50,6 +49,5 @@ def spp(classes: int, bands: int = 1, size: int = 128, *, feature: int = 256) ->
     Raises:
         InputError: images below 72 pixels, of which four valid convolutions leave too little.
     """
-    if size < SMALLEST:
-        raise InputError(f"spp: {size} x {size} pixels are too few; use images of {SMALLEST} pixels or more")
+    check_sides("spp", size, SMALLEST, feature)
     return PyramidNet(classes, bands, size, feature)

@@ -19,19 +19,27 @@ THEMED = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER
 THEMED[OVERALL.lower()] = "var(--blue)"  # the one colour of the palette that is too dark on dark
 
 
+def settle(figure: Figure) -> Figure:
+    """Places everything once and for all: matplotlib would do so again before every file."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
+
+
 def svg(figure: Figure, name: str) -> str:
     """The figure as SVG: the same figure gives the same text. `name` keeps its ids apart from others'."""
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(stream, format="svg", dpi=RESOLUTION, metadata=nothing)
+        settle(figure).savefig(stream, format="svg", dpi=RESOLUTION, metadata=nothing)
     return stream.getvalue()
 
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG, on white."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=RESOLUTION, metadata={"Software": None})
+    settle(figure).savefig(stream, format="png", dpi=RESOLUTION, metadata={"Software": None})
     return stream.getvalue()
 
 
