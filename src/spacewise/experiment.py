@@ -103,7 +103,7 @@ class Experiment(Strict):
 
     def yaml(self) -> str:
         """The experiment as YAML that reads back as the same experiment."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
     def source(self) -> Source:
         """Opens the source. Raises `InputError` for an unknown name or option, or bad data."""
@@ -253,4 +253,4 @@ def from_flags(
 
 def changed_experiment(experiment: Experiment, changes: Sequence[str]) -> Experiment:
     """An experiment with `key=value` changes applied, as `read` takes them."""
-    return Experiment(**changed(experiment.model_dump(mode="json"), changes))
+    return Experiment(**changed(experiment.model_dump(), changes))

@@ -123,10 +123,13 @@ def _mistakes(audit: Audit) -> str:
     samples = reading.test_samples(audit)
     wrong = samples[~samples["correct"]]
     sure = int((wrong["confidence"] > 0.9).sum())
-    return (
-        f"Of {numbers.count(len(wrong))} misclassified test chips, {numbers.count(sure)} have a posterior above 90 %: "
-        "a threshold on it would not catch them."
-    )
+    start = f"Of {numbers.count(len(wrong))} misclassified test chips, "
+    if wrong.empty:
+        return "No test chip is misclassified."
+    if sure == 0:
+        return f"{start}none has a posterior above 90 %: a threshold there would turn them all away."
+    have = "has" if sure == 1 else "have"
+    return f"{start}{numbers.count(sure)} {have} a posterior above 90 %: a threshold there would let them pass."
 
 
 def _training(audit: Audit) -> str:

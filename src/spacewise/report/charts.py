@@ -200,7 +200,7 @@ def _row_labels(ax: Axes, places: dict[str, float], table: pd.DataFrame) -> None
         shown = numbers.number(100 * row["accuracy"])
         ax.text(1.05, y, shown, ha="right", color=INK, fontweight=weight, **settings)
         ax.text(1.06, y, numbers.interval(row["low"], row["high"]), ha="left", color=MUTED, **settings)
-        ax.text(1.265, y, f"n = {numbers.count(row['n'])}", ha="right", color=MUTED, **settings)
+        ax.text(1.305, y, f"n = {numbers.count(row['n'])}", ha="right", color=MUTED, **settings)
 
 
 def spaces(audit: Audit) -> Figure:
@@ -221,14 +221,14 @@ def spaces(audit: Audit) -> Figure:
         x = np.arange(len(names)) + 0.05 * (number - 1)
         ax.plot(x, 100 * found["nearest"], color=ink, linewidth=1.6, marker="o", markersize=6)
         ax.vlines(x, *(100 * ends), color=ink, linewidth=2.2, alpha=0.55)
-        ax.plot(len(names) - 0.2, 100 * own[subset], "D", color=ink, markersize=6)
+        ax.plot(len(names), 100 * own[subset], "D", color=ink, markersize=6)
         floor = 100 * float(rows["nearest"]["pixels"])
         ax.axhline(floor, color=ink, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8)
         entries.append((floor, f"{subset}, pixels {numbers.number(floor)}", ink))
-    ticks = [*range(len(names)), len(names) - 0.2]
+    ticks = range(len(names) + 1)
     texts = [f"{shortened(name, 14)}\n{sizes[name]}-d" for name in names]
     ax.set_xticks(ticks, [plain(text) for text in [*texts, "network's\ndecision"]])
-    ax.set_xlim(-0.4, len(names) + 0.15)
+    ax.set_xlim(-0.4, len(names) + 0.4)
     ax.set_ylim(None, 101)
     ax.set_ylabel("accuracy, %")
     labels.beside(ax, entries, 3.3)

@@ -151,7 +151,7 @@ def draw_tsne(ax: Axes, audit: Audit, space: str, seed: int, size: tuple[float, 
     for index in range(len(classes)):
         mine = train[train["target"] == index]
         ax.scatter(
-            mine["x"], mine["y"], s=small, marker="x", color=colour(index), alpha=0.22, linewidths=0.7, rasterized=True
+            mine["x"], mine["y"], s=small, marker="x", color=colour(index), alpha=0.3, linewidths=0.7, rasterized=True
         )
     for index in range(len(classes)):
         mine = test[test["target"] == index]

@@ -108,8 +108,9 @@ def mistakes(audit: Audit, number: int = 24) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         blank(ax)
-    fact = reading.novelty_fact(audit)
-    unseen = reading.mask(samples, "unseen") if fact else np.zeros(len(samples), bool)
+    fact = reading.telling_fact(audit)
+    novel = "unseen" in audit.facts["novelty"]
+    unseen = reading.mask(samples, "unseen") if novel else np.zeros(len(samples), bool)
     strange = dict(zip(samples.index, unseen, strict=True))
     for ax, (row, sample) in zip(axes, shown.iterrows()):
         _mistake(ax, audit, int(str(row)), sample, fact, strange[row])

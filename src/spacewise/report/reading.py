@@ -71,6 +71,12 @@ def unseen_words(audit: Audit) -> str:
     return "unseen serial numbers" if fact == "serial" else f"unseen values of {fact}"
 
 
+def telling_fact(audit: Audit) -> str:
+    """The fact to name a sample by: that of novelty, else the first that subsets are made of; or none."""
+    names = [str(name).partition("=") for name in accuracy(audit, STORED).index]
+    return novelty_fact(audit) or next((fact for fact, equals, _ in names if equals), "")
+
+
 def class_index(audit: Audit, name: str) -> int:
     """The index of a class; an unknown one lists those that there are."""
     classes = audit.classes
