@@ -22,7 +22,7 @@ FLOORS = (
     {"errors", "files", "progress", "describe", "allocator"},
 )
 BLIND = {"losses", "nets", "measures"}  # know nothing of runs, files or pages
-SEEN_BY_THE_BLIND = {"losses", "nets", "measures", "errors", "describe"}
+SEEN_BY_THE_BLIND = {"losses", "nets", "measures", "sources", "errors", "describe"}
 
 
 def room(path: Path) -> str:

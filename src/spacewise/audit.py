@@ -233,6 +233,8 @@ def _views(run: Run, test: Part, copies: int, shift: int, seed: int) -> dict[tup
     steps = -(-len(test) // 256)
     chosen, found = run.weights, {}
     for weights in dict.fromkeys((chosen, "last")):
+        if weights != chosen and run.facts["best_epoch"] == run.facts["epochs"]:
+            continue  # the best weights are the last ones
         run.load(weights)
         batches = in_order(images, test, shift=shift, copies=copies, seed=seed)
         shown = track(batches, f"testing the {weights} weights", steps * (1 + copies))

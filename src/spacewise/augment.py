@@ -39,6 +39,8 @@ def translate(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
     height, width = images.shape[-2:]
     if limit == 0:
         return images
+    if len(offsets) and int(offsets.abs().max()) > limit:
+        raise InputError(f"an offset of {int(offsets.abs().max())} pixels is beyond the limit of {limit}")
     padded = images.index_select(2, mirror(height, limit, images.device))
     padded = padded.index_select(3, mirror(width, limit, images.device))
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)

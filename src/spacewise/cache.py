@@ -6,9 +6,11 @@ deleted at any time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,6 @@ from spacewise.progress import track
 from spacewise.sources.source import Source
 
 VERSION = 2
-FITS = ("crop", "resize")
 
 
 @dataclass(frozen=True)
@@ -63,57 +64,68 @@ def decoded(source: Source, size: int) -> Decoded:
         except OSError as error:
             raise InputError(f"cannot write the cache {place}: {error.strerror or error}") from error
     # copy-on-write: torch accepts only writable arrays, and nothing here may write to the file
-    images = torch.from_numpy(np.load(place / "images.npy", mmap_mode="c"))
-    return Decoded(images, np.load(place / "sizes.npy"), np.load(place / "digests.npy"))
+    try:
+        images = torch.from_numpy(np.load(place / "images.npy", mmap_mode="c"))
+        return Decoded(images, np.load(place / "sizes.npy"), np.load(place / "digests.npy"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"the cache {place} is damaged ({error}); delete it, and it will be made again") from error
 
 
 def _fill(place: Path, source: Source, size: int) -> None:
     """Builds the folder beside its place and moves it there; the loser of a race discards its own."""
+    place.parent.mkdir(parents=True, exist_ok=True)
     _sweep(place.parent)
-    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
+    partial = Path(tempfile.mkdtemp(suffix=".partial", prefix=f"{place.name}.", dir=place.parent))
+    mark = (partial / "lock").open("w")
+    fcntl.flock(mark, fcntl.LOCK_EX)
     try:
         made = _decode(source, size, partial / "images.npy")
         np.save(partial / "sizes.npy", made.sizes)
         np.save(partial / "digests.npy", made.digests)
         del made
+        (partial / "lock").unlink()
         try:
             partial.rename(place)
         except OSError:
             if not place.is_dir():
                 raise
     finally:
+        mark.close()
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _sweep(root: Path) -> None:
-    """Removes what killed processes left half-built."""
+    """Removes what killed processes left half-built: nobody holds its lock any more."""
     for partial in root.glob("*.partial"):
-        owner = partial.name.split(".")[1]
-        if owner.isdigit() and not _alive(int(owner)):
+        if not (partial / "lock").is_file():
+            continue  # begun or finished at this moment by another process
+        with (partial / "lock").open() as mark:
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _reserved(file: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """A mapped array whose blocks are on the disk: writing to a sparse map on a full disk kills the process."""
+    array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+    return array
 
 
 def _decode(source: Source, size: int, file: Path | None) -> Decoded:
-    first = source.read(0)
+    first = _read(source, 0)
     dtype = np.dtype(np.uint8) if first.dtype == np.uint8 else np.dtype(np.float32)
     shape = (len(source), first.shape[0], size, size)
-    images = np.empty(shape, dtype) if file is None else np.lib.format.open_memmap(file, "w+", dtype, shape)
+    images = np.empty(shape, dtype) if file is None else _reserved(file, dtype, shape)
     sizes = np.empty((len(source), 2), np.int32)
     digests = np.empty(len(source), "S32")
 
     def one(index: int) -> None:
-        pixels = source.read(index)
+        pixels = _read(source, index)
         _check(source, index, pixels, first)
         sizes[index] = pixels.shape[1:]
         stamp = f"{pixels.dtype}{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes()
@@ -124,6 +136,13 @@ def _decode(source: Source, size: int, file: Path | None) -> Decoded:
         for _ in track(pool.map(one, range(len(source))), f"decoding {source.name}", len(source)):
             pass
     return Decoded(torch.from_numpy(images), sizes, digests)
+
+
+def _read(source: Source, index: int) -> np.ndarray:
+    try:
+        return source.read(index)
+    except OSError as error:
+        raise InputError(f"cannot read {source.facts['id'].iat[index]}: {error.strerror or error}") from error
 
 
 def _check(source: Source, index: int, pixels: np.ndarray, first: np.ndarray) -> None:
@@ -138,9 +157,9 @@ def _check(source: Source, index: int, pixels: np.ndarray, first: np.ndarray) ->
             f"{name} holds {pixels.dtype} where {source.facts['id'].iat[0]} holds {first.dtype}; "
             "all images of a source need the same type"
         )
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        bad = int((~np.isfinite(pixels)).sum())
-        raise InputError(f"{name}: {bad} pixels are NaN or infinite; replace them or leave the file out")
+    if pixels.dtype.kind == "f" and not (np.abs(pixels) <= np.finfo(np.float32).max).all():
+        bad = int((~(np.abs(pixels) <= np.finfo(np.float32).max)).sum())
+        raise InputError(f"{name}: {bad} pixels are NaN or infinite in float32; replace them or leave the file out")
 
 
 def fit(pixels: np.ndarray, size: int, how: str) -> np.ndarray:
@@ -156,7 +175,7 @@ def fit(pixels: np.ndarray, size: int, how: str) -> np.ndarray:
     if how == "crop":
         rows, columns = (_centre(length, size) for length in pixels.shape[1:])
         return pixels[:, rows][:, :, columns]
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).float()[None]
+    values = torch.from_numpy(pixels.copy()).float()[None]
     values = torch.nn.functional.interpolate(values, (size, size), mode="bilinear", antialias=True)[0]
     return values.round().clamp(0, 255).byte().numpy() if pixels.dtype == np.uint8 else values.numpy()
 

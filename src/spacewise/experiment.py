@@ -15,7 +15,7 @@ from spacewise import nets, sources, splits
 from spacewise.describe import description, plain
 from spacewise.errors import InputError, suggest, unknown
 from spacewise.nets.chain import Chain
-from spacewise.objective import Objective
+from spacewise.objective import Objective, parse_term
 from spacewise.sources.source import Source
 from spacewise.splits import Split
 
@@ -129,12 +129,46 @@ def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
     result = {key: plain(value) if not isinstance(value, BaseModel) else value for key, value in values.items()}
     terms = result.get("objective")
     if isinstance(terms, list | tuple) and all(isinstance(term, str) for term in terms):
-        result["objective"] = Objective(*terms).texts()
+        result["objective"] = [_canonical_term(term) for term in terms]
+    if isinstance(result.get("net"), Mapping):
+        result["net"] = _canonical_named(result["net"], nets.NETS, keep="size")
     data = result.get("data")
-    source = data.get("source") if isinstance(data, Mapping) else None
-    if isinstance(data, Mapping) and isinstance(source, Mapping) and "root" in source:
-        root = str(Path(str(source["root"])).expanduser().absolute())
-        result["data"] = {**data, "source": {**source, "root": root}}
+    if isinstance(data, Mapping):
+        source, split = data.get("source"), data.get("split")
+        if isinstance(source, Mapping):
+            source = _canonical_named(source, sources.SOURCES)
+            if "root" in source:
+                source["root"] = str(Path(str(source["root"])).expanduser().absolute())
+        if isinstance(split, Mapping):
+            split = _canonical_named(split, splits.SPLITS)
+        given = {"source": source, "split": split}
+        result["data"] = {**data, **{key: value for key, value in given.items() if value is not None}}
+    return result
+
+
+def _canonical_term(text: str) -> str:
+    """A term without its defaults; what cannot be read (a loss of the user's own) stays, until it is asked for."""
+    try:
+        return str(parse_term(text))
+    except InputError:
+        return text
+
+
+def _canonical_named(
+    named: Mapping[str, Any], table: Mapping[str, Callable[..., Any]], keep: str = ""
+) -> dict[str, Any]:
+    """A name and its options without those at their defaults, but for one that is always said."""
+    result = dict(named)
+    if not isinstance(result.get("name"), str) or result["name"] not in table:
+        return result
+    parameters = inspect.signature(table[str(result["name"])]).parameters
+    result = {
+        key: value
+        for key, value in result.items()
+        if key in (keep, "name") or key not in parameters or value != parameters[key].default
+    }
+    if keep and keep not in result and keep in parameters:
+        result[keep] = parameters[keep].default
     return result
 
 
@@ -190,6 +224,8 @@ def _place(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 def _call(kind: str, table: Mapping[str, Callable[..., Any]], named: Named, *args: Any, **given: Any) -> Any:
     """Calls what the name stands for; unknown options are met here, with the nearest that there is."""
+    if named.name == "custom":
+        raise InputError(f"the {kind} of this experiment was made in Python; it cannot be made again by name")
     if named.name not in table:
         raise unknown(kind, named.name, table)
     function = table[named.name]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from spacewise.errors import InputError, unknown
 from spacewise.losses import LOSSES
 from spacewise.losses.loss import Loss, Term
-from spacewise.nets.chain import Chain, read_space
+from spacewise.nets.chain import Chain, check_reading, read_space
 
 FORM = re.compile(
     r"\s*(?:(?P<weight>[^*(@]+?)\s*\*)?\s*(?P<call>[A-Za-z_]\w*\s*(?:\(.*\))?)\s*@\s*(?P<space>[\w:.]+)\s*"
@@ -31,7 +31,7 @@ def parse_term(text: str) -> Term:
     """
     match = FORM.fullmatch(text)
     if not match:
-        raise InputError(f"term '{text}' is not of the form weight*loss(option=value)@space, like {EXAMPLE}")
+        raise InputError(f"term {text!r} is not of the form weight*loss(option=value)@space, like {EXAMPLE}")
     name, options = _call(match["call"], text)
     if name not in LOSSES:
         raise unknown("loss", name, LOSSES)
@@ -48,7 +48,7 @@ def _weight(written: str | None, text: str) -> float:
     except ValueError:
         weight = math.nan
     if not (math.isfinite(weight) and weight >= 0):
-        raise InputError(f"term '{text}': the weight must be a number, zero or more, not '{written}'")
+        raise InputError(f"term {text!r}: the weight must be a number, zero or more, not '{written}'")
     return weight
 
 
@@ -59,10 +59,12 @@ def _call(written: str, text: str) -> tuple[str, dict[str, Any]]:
         if isinstance(node, ast.Name):
             return node.id, {}
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-            return node.func.id, {str(item.arg): ast.literal_eval(item.value) for item in node.keywords}
-    except (SyntaxError, ValueError):
+            options = {str(item.arg): ast.literal_eval(item.value) for item in node.keywords}
+            if len(options) == len(node.keywords):
+                return node.func.id, options
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         pass
-    raise InputError(f"term '{text}': options are written option=value with plain values, like {EXAMPLE}")
+    raise InputError(f"term {text!r}: options are written option=value with plain values, like {EXAMPLE}")
 
 
 class Objective(nn.Module):
@@ -84,6 +86,8 @@ class Objective(nn.Module):
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"'{name}' stands twice in the objective; add the weights instead")
+        if len({id(term.loss) for term in self.terms}) < len(self.terms):
+            raise InputError("one loss stands on two spaces; give each term a loss of its own, as each keeps its state")
         self.losses = nn.ModuleList(term.loss for term in self.terms)
 
     def bind(self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]]) -> None:
@@ -98,8 +102,14 @@ class Objective(nn.Module):
             chain.check_space(term.space)
             space, _, reading = term.space.partition(":")
             shape = sizes[space]
+            check_reading(space, reading, len(shape) + 1)
             pooled = len(shape) == 3 and reading != "flatten"
             term.loss.bind(classes, shape[0] if pooled else math.prod(shape))
+
+    def check_batch(self, size: int) -> None:
+        """Raises `InputError` where a loss cannot use batches of `size` samples."""
+        for term in self.terms:
+            term.loss.check_batch(size)
 
     @property
     def spaces(self) -> list[str]:

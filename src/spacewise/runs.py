@@ -56,11 +56,13 @@ class Run:
     @property
     def facts(self) -> dict[str, Any]:
         """`run.json`."""
-        return files.read_json(self.folder / "run.json")
+        return read_facts(self.folder)
 
     @property
     def log(self) -> pd.DataFrame:
         """One row an epoch."""
+        if not (self.folder / "log.csv").is_file():
+            raise InputError(f"{self.folder} has no log.csv: no epoch is finished")
         return pd.read_csv(self.folder / "log.csv")
 
     def load(self, weights: str) -> None:
@@ -80,6 +82,7 @@ class Run:
 
 def load_weights(net: Chain, tensors: dict[str, torch.Tensor], path: Path) -> None:
     """Fills a network; raises `InputError` when the names or shapes are not its own."""
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as trained: the same bits
     try:
         net.load_state_dict(tensors)
     except RuntimeError as error:
@@ -101,12 +104,7 @@ def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "be
     experiment = read_experiment(folder)
     source = experiment.source()
     split = experiment.split(source)
-    recorded = files.read_json(folder / "run.json")["split"]
-    if split.digest() != recorded:
-        raise InputError(
-            f"{folder}: its data have changed: the split was {recorded} and is now {split.digest()} "
-            f"(compare {folder / 'split.parquet'})"
-        )
+    check_data(folder, split)
     if net is None:
         if experiment.net.name == "custom":
             raise InputError(f"{folder}: its network was made in Python; open it with open_run(folder, net=…)")
@@ -116,9 +114,27 @@ def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "be
     return run
 
 
+def check_data(folder: Path, split: Split) -> None:
+    """Raises `InputError` when a run's split is no longer what it was."""
+    recorded = read_facts(folder)["split"]
+    if split.digest() != recorded:
+        raise InputError(
+            f"{folder}: its data have changed: the split was {recorded} and is now {split.digest()} "
+            f"(compare {folder / 'split.parquet'})"
+        )
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """`run.json`; raises `InputError` when it is missing, damaged or something else."""
+    facts = files.read_json(folder / "run.json")
+    if not isinstance(facts, dict) or not {"status", "split"} <= facts.keys():
+        raise InputError(f"{folder / 'run.json'} is not the record of a run")
+    return facts
+
+
 def status(folder: Path) -> str:
     """`training` or `finished`."""
-    return str(files.read_json(folder / "run.json")["status"])
+    return str(read_facts(folder)["status"])
 
 
 def read_experiment(folder: Path) -> Experiment:

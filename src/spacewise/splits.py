@@ -125,11 +125,12 @@ def select(source: Source, where: Where) -> np.ndarray:
     for fact, wanted in where.items():
         column = source.fact(fact)
         values = list(wanted) if isinstance(wanted, list | tuple | set) else [wanted]
-        present = set(column.unique())
+        text = column.astype(str)  # a command line knows no numbers: 17 and "17" are the same depression
+        present = set(text.unique())
         for value in values:
-            if value not in present:
-                raise unknown(f"value of fact '{fact}'", str(value), sorted(map(str, present)))
-        mask &= column.isin(values).to_numpy()
+            if str(value) not in present:
+                raise unknown(f"value of fact '{fact}'", str(value), sorted(present))
+        mask &= text.isin([str(value) for value in values]).to_numpy()
     return np.flatnonzero(mask)
 
 
@@ -163,6 +164,7 @@ def by_fact(
     chosen = select(source, train)
     labels = source.facts["label"].to_numpy()
     classes = tuple(sorted(set(labels[chosen])))
+    _two_classes(source, classes)
     rows = select(source, test)
     rows = rows[np.isin(labels[rows], classes)]
     others = select(source, confusers) if confusers else np.zeros(0, np.int64)
@@ -181,9 +183,7 @@ def _split(
     novelty: str,
     group: str,
 ) -> Split:
-    if len(classes) < 2:
-        names = ", ".join(classes) or "none"
-        raise InputError(f"{source.root or source.name}: training needs two classes or more, there are: {names}")
+    _two_classes(source, classes)
     if len(test) == 0:
         raise InputError(f"{source.root or source.name}: the split leaves no test samples of the training classes")
     overlap = np.intersect1d(np.concatenate([train, validation]), test)
@@ -203,6 +203,12 @@ def _split(
     )
 
 
+def _two_classes(source: Source, classes: Sequence[str]) -> None:
+    if len(classes) < 2:
+        names = ", ".join(classes) or "none"
+        raise InputError(f"{source.root or source.name}: training needs two classes or more, there are: {names}")
+
+
 def _novelty(source: Source, train: np.ndarray, test: np.ndarray, fact: str) -> dict[str, np.ndarray]:
     keys = source.facts["label"].astype(str) + "\0" + source.fact(fact).astype(str)
     seen = keys.iloc[test].isin(set(keys.iloc[train])).to_numpy()
@@ -217,6 +223,10 @@ def hold_out(
     Raises:
         InputError: the share is not in [0, 1), or a class has a single sample to divide.
     """
+    if len(rows) == 0:
+        raise InputError("the split leaves no training samples")
+    if any(number < 0 for number in np.atleast_1d(seed)):
+        raise InputError(f"seed and fold must be 0 or more, not {seed}")
     if not 0 <= share < 1:
         raise InputError(f"validation must be a share from 0 to below 1, not {share}")
     if share == 0:
@@ -258,7 +268,7 @@ def mstar_seen_unseen(source: Source, *, validation: float = 0.1, seed: int = 0,
 def mstar_confusers(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
     """BMP2, BTR70, T72 known; 2S1 and ZIL131 confuse. Wang et al., section IV-A, after Chen et al.
 
-    Training and test use the serials c21, c71 and 132 (587 chips in test, the paper counts 588).
+    Training and test use the serials c21, c71 and 132 (588 chips in test).
     """
     serials = list(MSTAR_TRAINING_SERIALS.values())
     known = list(MSTAR_TRAINING_SERIALS)
@@ -314,6 +324,10 @@ def kfold(source: Source, *, folds: int = 5, fold: int = 0, validation: float = 
     """Stratified k-fold: each sample tests in exactly one of the folds."""
     from sklearn.model_selection import StratifiedKFold
 
+    if folds < 2:
+        raise InputError(f"folds must be 2 or more, not {folds}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be 0 to {2**32 - 1}, not {seed}")
     if not 0 <= fold < folds:
         raise InputError(f"fold must be 0 to {folds - 1}, not {fold}")
     labels = source.facts["label"].to_numpy()

@@ -104,7 +104,7 @@ def test_a_run_folder_holds_what_it_says(train: Callable[..., runs.Run]) -> None
 def test_the_log_has_a_row_an_epoch_and_a_column_a_term(train: Callable[..., runs.Run]) -> None:
     log = train().log
     terms = ["crossentropy@classifier", "center@feature", "contrastive@maps:max"]
-    validation = ["validation_accuracy", "validation_total"]
+    validation = ["validation_accuracy"]
     assert set(log.columns) == {"epoch", "rate", "accuracy", "total", *terms, *validation, *TIMES}
     assert log["epoch"].tolist() == [1, 2, 3]
     weighted = log[terms[0]] + 0.1 * log[terms[1]] + 0.5 * log[terms[2]]
@@ -478,7 +478,7 @@ def test_pairs_of_halves_validate_on_any_number_of_samples(train: Callable[..., 
     odd = splits.stratified(chips, test=0.25, validation=0.3)
     assert len(odd.validation) % 2
     run = train(split=odd, shift=0, terms=("crossentropy@classifier", "contrastive(pairs='siamese')@feature"))
-    assert run.log["validation_total"].notna().all()
+    assert run.log["validation_accuracy"].notna().all()
 
 
 # Stopping early
@@ -488,8 +488,8 @@ def scored(monkeypatch: pytest.MonkeyPatch, rows: list[tuple[float, float]]) -> 
     """Validation says what it is told to, epoch by epoch: accuracy and objective."""
 
     def validate(self: Training) -> dict[str, float]:
-        accuracy, total = rows[self.facts["epoch"]]
-        return {"validation_accuracy": accuracy, "validation_total": total}
+        accuracy, _ = rows[self.facts["epoch"]]
+        return {"validation_accuracy": accuracy}
 
     monkeypatch.setattr(Training, "validate", validate)
 
@@ -658,7 +658,7 @@ def test_two_processes_agree_with_one(
     found = tensors(tmp_path / "two", "last")
     for name, values in tensors(one, "last").items():
         torch.testing.assert_close(found[name], values, rtol=0, atol=1e-5, msg=name)
-    columns = ["epoch", "accuracy", "total", "center@feature", "validation_accuracy", "validation_total"]
+    columns = ["epoch", "accuracy", "total", "center@feature", "validation_accuracy"]
     logs = [pd.read_csv(tmp_path / name / "log.csv")[columns] for name in ("one", "two")]
     pd.testing.assert_frame_equal(*logs, check_exact=False, rtol=1e-4)
     states = [files.read_tensors(tmp_path / name / state.FILE)[0] for name in ("one", "two")]

@@ -295,8 +295,10 @@ def test_weights_of_a_wrapped_module_are_its_own(wrapped: Wrapped, foreign: Fore
 
 def test_no_hook_stays_behind(wrapped: Wrapped, foreign: Foreign) -> None:
     wrapped(images_for(wrapped))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InputError, match="2 bands"):
         wrapped(torch.rand(1, 5, 8, 8))
+    with pytest.raises(RuntimeError):
+        wrapped.represent(torch.rand(1, 5, 8, 8))
     assert not any(module._forward_hooks for module in foreign.modules())
 
 

@@ -118,7 +118,6 @@ def _facts(
             "crossentropy@classifier": 0.5**epoch,
             "center@feature": 0.1,
             "validation_accuracy": 0.9 - 0.5**epoch,
-            "validation_total": 0.3,
             "seconds": 1.0,
             "images_per_second": 100.0,
         }

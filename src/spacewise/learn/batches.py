@@ -34,7 +34,7 @@ class Batches:
             one each time.
         shift: largest translation in pixels.
         copies: 0 for fresh shifts, n for n fixed translated copies beside each image.
-        share: (rank, processes): each takes every `processes`-th sample of every batch.
+        share: (rank, processes): each takes its piece of every batch, in the order of the ranks.
     """
 
     def __init__(
@@ -73,8 +73,9 @@ class Batches:
         order = torch.randperm(self.samples, generator=generator(self.seed, 2, number))
         for step in range(start, len(self)):
             chosen = order[step * self.batch : (step + 1) * self.batch]
-            shifts = self._shifts(chosen, number, step)[rank::processes]
-            sample = (chosen % len(self.rows))[rank::processes]
+            mine = slice(rank * len(chosen) // processes, (rank + 1) * len(chosen) // processes)
+            shifts = self._shifts(chosen, number, step)[mine]
+            sample = (chosen % len(self.rows))[mine]
             images = translate(self.images.index_select(0, self.rows[sample]), shifts, self.shift)
             yield images, self.labels[sample]
 

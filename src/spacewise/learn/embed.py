@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -23,6 +24,9 @@ def fast_precision() -> str:
 def fabric(precision: str, **options: object) -> Fabric:
     """Fabric with our names of precisions."""
     keep_memory()
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun: on a CPU, Fabric would take "auto" for one device
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        options = {"devices": here, "num_nodes": int(os.environ["WORLD_SIZE"]) // here, **options}
     chosen = fast_precision() if precision == "auto" else precision
     return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
 
@@ -54,7 +58,7 @@ def embed(
     keep_memory()
     training = chain.training
     device = next(chain.parameters()).device
-    chain.eval()
+    chain.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: dict[str, list[Tensor]] = {name: [] for name in spaces}
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         for images in batches:

@@ -50,6 +50,8 @@ def restore(
             parameter = parameters[int(number)]
             # in the parameter's own memory format, as if it had never been away
             fits = value.shape == parameter.shape
-            optimizer.state[parameter][slot] = torch.empty_like(parameter).copy_(value) if fits else value
+            optimizer.state[parameter][slot] = (
+                torch.empty_like(parameter).copy_(value) if fits else value.to(parameter.device)
+            )
     sums = {key.removeprefix("sums."): value for key, value in tensors.items() if key.startswith("sums.")}
     return sums, facts

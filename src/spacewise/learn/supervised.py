@@ -71,19 +71,23 @@ def supervised(
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     if resume:
         _same(experiment, runs.read_experiment(out))
+        runs.check_data(out, split)
         files.sweep(out)
     elif out.exists():
         raise InputError(runs.occupied(out))
     images = decoded(split.source, net.size)
+    _fits(net, images, split)
+    objective.check_batch(chosen.batch)
     lightning = fabric(chosen.precision)
     lightning.launch()
     batches = make_batches(images, split, chosen, seed, lightning)
-    if not resume:
-        if lightning.is_global_zero:
-            runs.create(out, experiment, split, split.leaks(images.digests))
+    if not resume and lightning.is_global_zero:
+        runs.create(out, experiment, split, split.leaks(images.digests))
+    if not (out / state.FILE).is_file():
         net.preprocess.fit(_some(images, split), split.source.amplitude)
     lightning.barrier()
-    Training(net, objective, split, batches, out, experiment, lightning, logger).run()
+    with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
+        Training(net, objective, split, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
@@ -91,16 +95,35 @@ def supervised(
 
 def _same(now: Experiment, then: Experiment) -> None:
     """Raises `InputError` when a run would be continued with another experiment than it began with."""
-    if now != then:
-        one, other = now.yaml().splitlines(), then.yaml().splitlines()
-        changed = next((a for a, b in zip(one, other) if a != b), "")
-        raise InputError(f"the run began with another experiment; what differs: {changed.strip()}")
+    one, other = _flat(now.model_dump()), _flat(then.model_dump())
+    for key in {**one, **other}:
+        if one.get(key) != other.get(key):
+            raise InputError(f"the run began with another experiment: {key} was {other.get(key)}, now {one.get(key)}")
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested values by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
+
+
+def _fits(net: Chain, images: Decoded, split: Split) -> None:
+    """Raises `InputError` where the network is made for other bands or fewer classes than the data have."""
+    bands = images.images.shape[1]
+    if bands != net.bands:
+        raise InputError(f"the images have {bands} bands, the network takes {net.bands}; build it with bands={bands}")
+    if "classifier" in net.spaces:
+        (classes,) = output_sizes(net)["classifier"]
+        if classes < len(split.classes):
+            raise InputError(f"the split has {len(split.classes)} classes, the network tells {classes} apart")
 
 
 def _some(images: Decoded, split: Split) -> Tensor:
     """At most 2,000 training images, evenly spaced: enough for a mean and a deviation."""
     rows = split.train.rows
-    return images.images[torch.from_numpy(rows[:: max(1, len(rows) // 2000)])]
+    return images.images[torch.from_numpy(rows[:: -(-len(rows) // 2000)])]
 
 
 def make_batches(images: Decoded, split: Split, settings: Supervised, seed: int, lightning: Fabric) -> Batches:
@@ -143,6 +166,7 @@ class Training:
         self.facts: dict[str, Any] = {"epoch": 0, "step": 0, "log": [], "best": None, "seconds": 0.0}
         if (out / state.FILE).is_file():
             self.sums, self.facts = state.restore(out, self.modules, self.optimizer)
+            self.sums = {name: value.to(lightning.device) for name, value in self.sums.items()}
         self.saved = time.monotonic()
 
     @property
@@ -151,13 +175,21 @@ class Training:
 
     def run(self) -> None:
         """The whole training."""
-        with interruptible() as interrupted, self.progress() as advance:
+        with interruptible() as asked, self.progress() as advance:
+            interrupted = self.together(asked)
             while not self.finished():
                 self.epoch(interrupted, advance)
         if self.fabric.is_global_zero:
+            self.write_log()
             files.write_tensors(self.out / "weights" / "last.safetensors", self.net.state_dict())
             self.record("finished")
         self.fabric.barrier()
+
+    def together(self, asked: Callable[[], bool]) -> Callable[[], bool]:
+        """All processes stop after the same step, whichever of them was asked to."""
+        if self.fabric.world_size == 1:
+            return asked
+        return lambda: self.fabric.strategy.reduce_boolean_decision(asked(), all=False)
 
     def epoch(self, interrupted: Callable[[], bool], advance: Callable[[int, str], None]) -> None:
         """The rest of the epoch that the state stands in, its validation and its line of the log."""
@@ -189,8 +221,9 @@ class Training:
         self.fabric.backward(total)
         self.wrapped.step()
         self.wrapped.zero_grad()
-        right = (spaces["classifier"].argmax(dim=1) == labels).sum() if "classifier" in spaces else labels.new_zeros(())
-        self.add(total=total.detach(), correct=right, samples=labels.new_tensor(len(labels)), **terms)
+        if "classifier" in spaces:
+            self.add(correct=(spaces["classifier"].argmax(dim=1) == labels).sum())
+        self.add(total=total.detach(), samples=labels.new_tensor(len(labels)), **terms)
         self.facts["rate"] = rate
 
     def gathered(self, spaces: Mapping[str, Tensor], labels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -212,17 +245,19 @@ class Training:
 
     def add(self, **values: Tensor) -> None:
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, torch.zeros((), dtype=torch.float64)) + value.double().cpu()
+            self.sums[name] = self.sums[name] + value.double() if name in self.sums else value.double()
 
     def close_epoch(self, seconds: float) -> None:
         """Validates, logs, keeps the weights if they are the best so far, and saves the state."""
         number, steps = self.facts["epoch"], len(self.batches)
         row: dict[str, Any] = {"epoch": number + 1, "rate": self.facts["rate"]}
-        row["accuracy"] = float(self.sums["correct"] / self.sums["samples"])
-        terms = [name for name in self.sums if name not in ("correct", "samples")]
+        if "correct" in self.sums:
+            row["accuracy"] = float(self.sums["correct"] / self.sums["samples"])
+        terms = ["total", *(term.name for term in self.objective.terms)]
         row |= {name: float(self.sums[name] / steps) for name in terms}
         self.check_finite(row)
-        row |= self.validate()
+        row |= self.fabric.broadcast(self.validate())  # normalisation differs between processes: one decides
+        self.check_finite(row)
         row |= {"seconds": seconds, "images_per_second": float(self.sums["samples"]) / seconds}
         self.facts["log"].append(row)
         self.facts["seconds"] += seconds
@@ -236,6 +271,7 @@ class Training:
     def check_finite(self, row: Mapping[str, float]) -> None:
         """Stops before a diverged network is saved over a sound one."""
         bad = [name for name, value in row.items() if not np.isfinite(value)]
+        bad += [name for name, weight in self.net.named_parameters() if not torch.isfinite(weight).all()][:1]
         if bad:
             raise InputError(
                 f"training diverged: {', '.join(bad)} is no longer finite in epoch {row['epoch']}; "
@@ -243,29 +279,22 @@ class Training:
             )
 
     def validate(self) -> dict[str, float]:
-        """Accuracy and objective on the validation part: each image and, where training shifts, one copy."""
+        """Accuracy on the validation part: each image and, where training shifts, one translated copy."""
         part = self.split.validation
         if len(part) == 0 or "classifier" not in self.net.spaces:
             return {}
         times = 2 if self.settings.shift else 1
         batches = in_order(self.batches.images, part, shift=self.settings.shift, copies=times - 1, seed=self.seed)
-        names = self.objective.spaces
         precision = "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
-        found = embed(self.net, batches, sorted({*names, "classifier"}), precision=precision)
-        labels = np.tile(part.labels, times)
-        accuracy = float((found["classifier"].argmax(axis=1) == labels).mean())
-        self.objective.eval()
-        with torch.no_grad():
-            device = self.fabric.device
-            spaces = {name: torch.from_numpy(found[name]).to(device) for name in names}
-            total, _ = self.objective(spaces, torch.from_numpy(labels).to(device))
-        return {"validation_accuracy": accuracy, "validation_total": float(total)}
+        logits = embed(self.net, batches, ["classifier"], precision=precision)["classifier"]
+        right = logits.argmax(axis=1) == np.tile(part.labels, times)
+        return {"validation_accuracy": float(right.mean()) if np.isfinite(logits).all() else float("nan")}
 
     def keep_best(self, row: Mapping[str, float]) -> None:
         """Higher validation accuracy wins, then the later epoch: its learning rate has fallen further."""
         accuracy, best = row.get("validation_accuracy", 0.0), self.facts["best"]
         if best is None or accuracy >= best["accuracy"]:
-            improved = best is None or accuracy > best["accuracy"]
+            improved = best is None or accuracy > best["accuracy"] or "validation_accuracy" not in row
             since = row["epoch"] if improved else best["improved"]
             self.facts["best"] = {"epoch": row["epoch"], "accuracy": accuracy, "improved": since}
             if self.fabric.is_global_zero:
@@ -279,7 +308,11 @@ class Training:
         if self.fabric.is_global_zero:
             state.save(self.out, self.modules, self.optimizer, self.sums, self.facts | more)
             if self.facts["log"] and not more:
-                files.write_table(self.out / "log.csv", pd.DataFrame(self.facts["log"]))
+                self.write_log()
+
+    def write_log(self) -> None:
+        """The log, whole: also after a kill between the last state and its row."""
+        files.write_table(self.out / "log.csv", pd.DataFrame(self.facts["log"]))
 
     def finished(self) -> bool:
         """All epochs done, or no better validation for `patience` of them."""

@@ -48,6 +48,7 @@ def contrastive(
     Raises:
         InputError: shapes do not fit, a name is unknown, or `"siamese"` meets an odd batch.
     """
+    _check_names(form, pairs)
     check_batch(embeddings, labels)
     values = embeddings.float() if embeddings.dtype.itemsize < 4 else embeddings
     if pairs == "siamese":
@@ -61,6 +62,13 @@ def contrastive(
     # the square root has no gradient at zero: coincident vectors are held, not moved
     distance = squared.clamp(min=torch.finfo(values.dtype).tiny).sqrt()
     return torch.where(same, distance - similar_margin, dissimilar_margin - distance).relu().square().mean() / 2
+
+
+def _check_names(form: str, pairs: str) -> None:
+    if form not in FORMS:
+        raise unknown("form of contrastive", form, FORMS)
+    if pairs not in PAIRS:
+        raise unknown("pairs of contrastive", pairs, PAIRS)
 
 
 def _siamese(values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,10 +108,11 @@ class Contrastive(Loss):
         for option, margin in (("similar_margin", similar_margin), ("dissimilar_margin", dissimilar_margin)):
             if not (isinstance(margin, int | float) and math.isfinite(margin) and margin >= 0):
                 raise InputError(f"contrastive: {option} must be zero or more, not {margin!r}")
-        if form not in FORMS:
-            raise unknown("form of contrastive", form, FORMS)
-        if pairs not in PAIRS:
-            raise unknown("pairs of contrastive", pairs, PAIRS)
+        _check_names(form, pairs)
+
+    def check_batch(self, size: int) -> None:
+        if self.options["pairs"] == "siamese" and size % 2:
+            raise InputError(f"contrastive(pairs='siamese') needs an even batch, not {size} samples")
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return contrastive(embeddings, labels, **self.options)

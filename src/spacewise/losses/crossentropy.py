@@ -13,6 +13,11 @@ class CrossEntropy(Loss):
 
     name = "crossentropy"
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         check_batch(embeddings, labels)
+        if len(labels) == 0:
+            return embeddings.sum() * 0
         return functional.cross_entropy(embeddings.float() if embeddings.dtype.itemsize < 4 else embeddings, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ class Loss(nn.Module):
 
     def bind(self, classes: int, dimension: int) -> None:
         """Makes room for state, once the number of classes and the dimension of the space are known."""
+
+    def check_batch(self, size: int) -> None:
+        """Raises `InputError` where batches of `size` samples cannot be used."""
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Scalar, from embeddings (sample, dimension) and labels (sample,)."""
@@ -63,6 +67,10 @@ class Term:
     loss: Loss
     space: str
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise InputError(f"{self.name}: the weight must be a number, zero or more, not {self.weight!r}")
+
     @property
     def name(self) -> str:
         """`contrastive@classifier`: how the term is logged."""
@@ -73,7 +81,7 @@ class Term:
 
     def __str__(self) -> str:
         call = str(self.loss).removesuffix("()")
-        return f"{self.weight:g}*{call}@{self.space}" if self.weight != 1.0 else f"{call}@{self.space}"
+        return f"{self.weight!r}*{call}@{self.space}" if self.weight != 1.0 else f"{call}@{self.space}"
 
 
 def check_batch(embeddings: Tensor, labels: Tensor) -> None:

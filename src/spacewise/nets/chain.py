@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -80,11 +81,20 @@ def read_space(spaces: Mapping[str, Tensor], name: str) -> Tensor:
     if space not in spaces:
         raise unknown("space", space, spaces)
     values = spaces[space]
-    if reading and reading not in READINGS:
-        raise unknown("reading of a space", reading, READINGS)
+    check_reading(space, reading, values.ndim)
     if values.ndim == 4:
         return READINGS[reading or "mean"](values)
     return values.flatten(1)
+
+
+def check_reading(space: str, reading: str, dimensions: int) -> None:
+    """Raises `InputError` for an unknown reading, or one of a space that is no feature map."""
+    if reading and reading not in READINGS:
+        raise unknown("reading of a space", reading, READINGS)
+    if reading and dimensions != 4:
+        raise InputError(
+            f"'{space}:{reading}': the space '{space}' holds no feature maps; write it without ':{reading}'"
+        )
 
 
 def classify(feature: Tensor, head: nn.Module) -> Spaces:
@@ -98,7 +108,8 @@ class Wrapped(Chain):
 
     def __init__(self, module: nn.Module, spaces: Mapping[str, str], bands: int, size: int) -> None:
         super().__init__(bands, size)
-        modules = dict(module.named_modules())
+        modules = dict(module.named_modules(remove_duplicate=False))
+        _check_names(spaces)
         for path in spaces.values():
             if path not in modules:
                 raise unknown("submodule", path, [name for name in modules if name])
@@ -110,11 +121,13 @@ class Wrapped(Chain):
 
     def represent(self, images: Tensor) -> Spaces:
         caught: Spaces = {}
-        modules = dict(self.module.named_modules())
+        modules = dict(self.module.named_modules(remove_duplicate=False))
 
-        def catcher(space: str) -> Callable[[nn.Module, Any, Any], None]:
-            def catch(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def catcher(space: str) -> Callable[[nn.Module, Any, Any], Any]:
+            def catch(_module: nn.Module, _inputs: Any, output: Any) -> Any:
                 caught[space] = output
+                # the network goes on with a copy: an in-place layer behind would overwrite the space
+                return output.clone() if isinstance(output, Tensor) else output
 
             return catch
 
@@ -133,6 +146,14 @@ class Wrapped(Chain):
         if "classifier" in named:
             named["probability"] = named["classifier"].float().softmax(dim=1)
         return named
+
+
+def _check_names(spaces: Mapping[str, str]) -> None:
+    for name in spaces:
+        if not re.fullmatch(r"[\w.]+", name):
+            raise InputError(f"a space is named with letters, digits, '_' and '.', not {name!r}")
+    if {"classifier", "probability"} <= {*spaces}:
+        raise InputError("'probability' follows from the space 'classifier'; leave it out")
 
 
 def wrap(module: nn.Module, spaces: Mapping[str, str], bands: int = 1, size: int = 128) -> Wrapped:
@@ -168,8 +189,9 @@ def parameter_count(module: nn.Module) -> int:
 def output_sizes(chain: Chain) -> dict[str, tuple[int, ...]]:
     """Shape of each space for one image, without the sample axis."""
     training = chain.training
+    device = next((p.device for p in chain.parameters()), None)
     chain.eval()
     with torch.no_grad():
-        spaces = chain(torch.zeros(1, chain.bands, chain.size, chain.size))
+        spaces = chain(torch.zeros(1, chain.bands, chain.size, chain.size, device=device))
     chain.train(training)
     return {name: tuple(values.shape[1:]) for name, values in spaces.items()}

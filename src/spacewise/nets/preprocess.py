@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-AMPLITUDES = ("intensity", "magnitude")
+from spacewise.errors import InputError, unknown
+from spacewise.sources.source import AMPLITUDES
 
 
 class Preprocess(nn.Module):
@@ -27,7 +28,11 @@ class Preprocess(nn.Module):
         self.register_buffer("root", torch.zeros((), dtype=torch.bool))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(sample, band, height, width) of any type to float32."""
+        """(sample, band, height, width) of any type to float32; `InputError` for other bands."""
+        if images.ndim != 4 or images.shape[1] != len(self.mean):
+            raise InputError(
+                f"expected images (sample, {len(self.mean)} bands, height, width), not {tuple(images.shape)}"
+            )
         values = images.float()
         if self.root:
             values = values.clamp(min=0).sqrt()
@@ -35,6 +40,8 @@ class Preprocess(nn.Module):
 
     def fit(self, images: Tensor, amplitude: str) -> None:
         """Takes mean and deviation by band from images (sample, band, height, width)."""
+        if amplitude not in AMPLITUDES:
+            raise unknown("amplitude", amplitude, AMPLITUDES)
         self.root.fill_(amplitude == "magnitude")
         values = images.float()
         if self.root:

@@ -19,7 +19,7 @@ TITLES = {
     "projection": "The two classes most often confused",
     "tsne": "Map of the classifier space",
     "representation": "Where unseen samples come to lie",
-    "tsne_chips": "The same map, made of the chips",
+    "tsne_chips": "The same map, made of the images themselves",
     "roc": "Rejecting what was never trained on",
     "mistakes": "The most confident mistakes",
     "training": "Training",
@@ -69,12 +69,12 @@ def _confusion(audit: Audit) -> str:
     values = table.to_numpy().copy()
     np.fill_diagonal(values, 0)
     if not values.any():
-        return "No test chip is misclassified."
+        return "No test image is misclassified."
     row, column = np.unravel_index(values.argmax(), values.shape)
     total = int(table.iloc[row].sum())
     return (
         f"Blue: right; orange: wrong. Most often {table.index[row]} is taken for {table.columns[column]}: "
-        f"{values[row, column]} of {numbers.count(total)} chips."
+        f"{values[row, column]} of {numbers.count(total)} images."
     )
 
 
@@ -90,8 +90,8 @@ def _tsne(audit: Audit) -> str:
     samples = reading.test_samples(audit)
     wrong = int((~samples["correct"]).sum())
     return (
-        f"Each point is a chip, coloured by its true class. Rings: the {numbers.count(wrong)} misclassified of "
-        f"{numbers.count(len(samples))} test chips. Tight, separate clusters are easy to classify; rings inside a "
+        f"Each point is an image, coloured by its true class. Rings: the {numbers.count(wrong)} misclassified of "
+        f"{numbers.count(len(samples))} test images. Tight, separate clusters are easy to classify; rings inside a "
         "foreign cluster are confident mistakes."
     )
 
@@ -99,17 +99,18 @@ def _tsne(audit: Audit) -> str:
 def _representation(audit: Audit) -> str:
     table = audit.table("spaces")
     rows = table[(table["space"] == "classifier") & table["subset"].isin(["seen", "unseen"])].set_index("subset")
+    seen = f", of seen ones {percent(rows.loc['seen', 'own_side'])}" if rows.loc["seen", "n"] else ""
     return (
         "Classes with unseen test samples, in the same map; all other classes in grey. Unseen samples (orange, blue …) "
         "should lie among the green training crosses. In the classifier space itself, "
-        f"{percent(rows.loc['unseen', 'own_side'])} of unseen chips are nearest to their own class's training mean, "
-        f"of seen ones {percent(rows.loc['seen', 'own_side'])}."
+        f"{percent(rows.loc['unseen', 'own_side'])} of unseen images are nearest to their own class's training mean"
+        f"{seen}."
     )
 
 
 def _chips(_: Audit) -> str:
     return (
-        "Neighbouring chips are what the network holds to be alike: look for clusters that follow orientation, "
+        "Neighbouring images are what the network holds to be alike: look for clusters that follow orientation, "
         "position or background where they should follow the class."
     )
 
@@ -123,9 +124,9 @@ def _mistakes(audit: Audit) -> str:
     samples = reading.test_samples(audit)
     wrong = samples[~samples["correct"]]
     sure = int((wrong["confidence"] > 0.9).sum())
-    start = f"Of {numbers.count(len(wrong))} misclassified test chips, "
+    start = f"Of {numbers.count(len(wrong))} misclassified test images, "
     if wrong.empty:
-        return "No test chip is misclassified."
+        return "No test image is misclassified."
     if sure == 0:
         return f"{start}none has a posterior above 90 %: a threshold there would turn them all away."
     have = "has" if sure == 1 else "have"

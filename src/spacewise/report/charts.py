@@ -1,4 +1,4 @@
-"""Charts of one run: training, accuracy by subset, spaces."""
+"""Charts of one run: training, and accuracy by subset."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from spacewise.report.style import (
     PAPER,
     SEEN,
     SMALL,
+    SUBSETS,
     TEXT,
     UNSEEN,
     canvas,
@@ -36,8 +37,6 @@ from spacewise.report.style import (
 if TYPE_CHECKING:
     from spacewise.audit import Audit
 
-SUBSET_COLOURS = {"overall": OVERALL, "seen": SEEN, "unseen": UNSEEN}
-
 
 def training(audit: Audit) -> Figure:
     """Accuracy on training and validation, and every term of the objective, over epochs."""
@@ -51,10 +50,8 @@ def training(audit: Audit) -> Figure:
     _curves(left, log["epoch"], shown, inks, "accuracy, %", "{:.1f}")
     terms = {name: log[name] for name in log.columns if "@" in name}
     whole = {"total": log["total"]} if len(terms) > 1 else {}
-    if "validation_total" in log:
-        whole["total, validation"] = log["validation_total"]
     shades = {name: colour(index + 1) for index, name in enumerate(terms)}
-    shades |= {"total": MUTED, "total, validation": OVERALL}
+    shades |= {"total": MUTED}
     values = {**terms, **whole}
     _logarithmic(right, values)
     _curves(right, log["epoch"], values, shades, "loss, each term before its weight", "{:.2g}")
@@ -122,8 +119,8 @@ def accuracy(audit: Audit, weights: str | None = None) -> Figure:
         entries += [(dot(SEEN), "seen in training"), (dot(UNSEEN), "unseen")]
     if entries:
         legend(figure, entries, loc="outside upper left", ncols=len(entries))
-    printed = f"Numbers at the right: chips {reading.view_words(chosen)}. " if len(tables) > 1 else ""
-    note(figure, f"{printed}Bars: 95 % bootstrap intervals over chips; copies of a chip are drawn together.")
+    printed = f"Numbers at the right: images {reading.view_words(chosen)}. " if len(tables) > 1 else ""
+    note(figure, f"{printed}Bars: 95 % bootstrap intervals over images; copies of an image are drawn together.")
     return figure
 
 
@@ -153,7 +150,7 @@ def _rows(groups: dict[str, list[str]]) -> dict[str, float]:
 
 def _inks(audit: Audit) -> dict[str, str]:
     """Green where all samples of a subset are seen, orange where none is."""
-    inks = dict(SUBSET_COLOURS)
+    inks = dict(SUBSETS)
     if set(audit.facts["novelty"]) != {"seen", "unseen"}:
         return inks
     samples = reading.test_samples(audit)
@@ -201,51 +198,3 @@ def _row_labels(ax: Axes, places: dict[str, float], table: pd.DataFrame) -> None
         ax.text(1.05, y, shown, ha="right", color=INK, fontweight=weight, **settings)
         ax.text(1.06, y, numbers.interval(row["low"], row["high"]), ha="left", color=MUTED, **settings)
         ax.text(1.305, y, f"n = {numbers.count(row['n'])}", ha="right", color=MUTED, **settings)
-
-
-def spaces(audit: Audit) -> Figure:
-    """Each space by itself: the class of the nearest training sample, against the same on raw pixels."""
-    table = audit.table("spaces")
-    subsets = reading.main_subsets(audit)
-    names = [name for name in table["space"].unique() if name != "pixels"]
-    sizes = table.drop_duplicates("space").set_index("space")["dimension"]
-    figure = canvas(4.2)
-    ax = clean(figure.subplots(), "y")
-    own = reading.accuracy(audit, reading.STORED)["accuracy"]
-    entries = []
-    for number, subset in enumerate(subsets):
-        ink = SUBSET_COLOURS.get(subset, colour(number))
-        rows = table[table["subset"] == subset].set_index("space")
-        found = rows.loc[names]
-        ends = np.array([numbers.wilson(s, n) for s, n in zip(found["nearest"], found["n"])]).T
-        x = np.arange(len(names)) + 0.05 * (number - 1)
-        ax.plot(x, 100 * found["nearest"], color=ink, linewidth=1.6, marker="o", markersize=6)
-        ax.vlines(x, *(100 * ends), color=ink, linewidth=2.2, alpha=0.55)
-        ax.plot(len(names), 100 * own[subset], "D", color=ink, markersize=6)
-        floor = 100 * float(rows["nearest"]["pixels"])
-        ax.axhline(floor, color=ink, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8)
-        entries.append((floor, f"{subset}, pixels {numbers.number(floor)}", ink))
-    ticks = range(len(names) + 1)
-    texts = [f"{shortened(name, 14)}\n{sizes[name]}-d" for name in names]
-    ax.set_xticks(ticks, [plain(text) for text in [*texts, "network's\ndecision"]])
-    ax.set_xlim(-0.4, len(names) + 0.4)
-    ax.set_ylim(None, 101)
-    ax.set_ylabel("accuracy, %")
-    labels.beside(ax, entries, 3.3)
-    legend(
-        figure,
-        [
-            *((dot(SUBSET_COLOURS.get(s, colour(i)), linestyle="-"), s) for i, s in enumerate(subsets)),
-            (dot(MUTED, "", linestyle=(0, (3, 2)), linewidth=1.2), "the same on raw pixels"),
-            (dot(MUTED, "D"), "the network's own decision"),
-        ],
-        loc="outside upper left",
-        ncols=len(subsets) + 2,
-    )
-    note(
-        figure,
-        "A test chip counts as right when its nearest training chip, by Euclidean distance in that space, is of "
-        "its class. Bars: 95 % Wilson intervals. Pixels: centred 64 x 64, of unit length, root of the magnitude "
-        "for radar. Chips as stored.",
-    )
-    return figure

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Methods = Mapping[str, "Sequence[Audit]"]
 
+ACCURACIES = ("overall", "seen", "unseen")
 FALSE_ALARMS = "pfa_at_pd90"
 MCNEMAR, STUDENT, NO_TEST = "McNemar", "paired t", ""
 
@@ -50,8 +51,7 @@ def compare(methods: Methods, paper: Mapping[str, Mapping[str, float]] | None = 
     shared = [figure for figure in dict.fromkeys(runs["figure"]) if _everywhere(runs, figure, methods)]
     runs = runs[runs["figure"].isin(shared)]
     table = summarise(runs, ["method", "figure"], "value").rename(columns={"n": "runs"})
-    table["view"] = [view if figure in shared and ":" not in figure else reading.STORED for figure in table["figure"]]
-    table.loc[table["figure"] == FALSE_ALARMS, "view"] = reading.STORED
+    table["view"] = [view if figure in ACCURACIES else reading.STORED for figure in table["figure"]]
     ends = [_ends(runs, row.method, row.figure) for row in table.itertuples()]
     table[["low", "high"]] = np.array(ends)
     printed = [_printed(paper, row.method, row.figure) for row in table.itertuples()]
@@ -88,7 +88,7 @@ def key_figure(table: pd.DataFrame) -> str:
 def floors(methods: Methods, table: pd.DataFrame) -> dict[str, float]:
     """subset -> accuracy on raw pixels, the mean over the first method's runs."""
     runs = next(iter(methods.values()))
-    subsets = [name for name in ("overall", "seen", "unseen") if (table["figure"] == name).any()]
+    subsets = [name for name in ACCURACIES if (table["figure"] == name).any()]
     return {name: float(np.mean([reading.pixel_floor(run, name)[0] for run in runs])) for name in subsets}
 
 
@@ -151,7 +151,7 @@ def _against(methods: Methods, runs: pd.DataFrame, method: str, figure: str) -> 
         one, other = (runs[(runs["method"] == name) & (runs["figure"] == figure)] for name in (first, method))
         if len(one) > 1 or len(other) > 1:
             found, test, pairs = _over_runs(one, other)
-        elif figure in ("overall", "seen", "unseen"):
+        elif figure in ACCURACIES:
             found, test, pairs = _over_samples(methods[first][0], methods[method][0], figure)
         if test == NO_TEST:
             found = Difference(float(other["value"].mean() - one["value"].mean()), math.nan, math.nan)

@@ -31,7 +31,7 @@ def methods(table: pd.DataFrame, floors: dict[str, float], objectives: dict[str,
                 row.append(Cell(number(100 * found["paper"])))
         row.append(Cell(count(found["runs"])))
         rows.append(row)
-    floor = [Cell("Nearest neighbour on raw pixels", "the floor; chips as stored")]
+    floor = [Cell("Nearest neighbour on raw pixels", "the floor; images as stored")]
     for subset in subsets:
         floor += [Cell(number(100 * floors[subset])), *([Cell("–")] if subset in with_paper else [])]
     heads = [head for s in subsets for head in ([s, "paper"] if s in with_paper else [s])]
@@ -48,13 +48,15 @@ def mean(row: pd.Series, best: bool = False) -> Cell:
 
 def _methods_caption(table: pd.DataFrame) -> str:
     first = table.iloc[0]
-    shown = f"Accuracy in percent, test chips {reading.view_words(first['view'])}. "
+    images = "test images as stored" if first["view"] == reading.STORED else "each test image "
+    words = "" if first["view"] == reading.STORED else reading.view_words(first["view"])
+    shown = f"Accuracy in percent, {images}{words}. "
     if (table["runs"] == 1).all():
-        shown += "One run each: in brackets, 95 % bootstrap intervals over chips; another training would differ too. "
+        shown += "One run each: in brackets, 95 % bootstrap intervals over images; another training would differ too. "
     else:
         shown += (
             "Mean ± standard deviation over runs (seeds or folds); in brackets, 95 % intervals of the mean (Student; "
-            "bootstrap over chips where there is one run). "
+            "bootstrap over images where there is one run). "
         )
     return shown + "Bold: the highest of its column."
 
@@ -85,8 +87,8 @@ def _differences_caption(table: pd.DataFrame) -> str:
     tests = set(table["test"])
     if comparison.MCNEMAR in tests:
         shown += (
-            "One run each, so the question is of these two trained networks: paired by test chip (as stored, without "
-            "copies), McNemar's exact test, bootstrap interval over chips. Whether training again would give the same "
+            "One run each, so the question is of these two trained networks: paired by test image (as stored, without "
+            "copies), McNemar's exact test, bootstrap interval over images. Whether training again would give the same "
             "order takes several runs. "
         )
     if comparison.STUDENT in tests:
@@ -113,8 +115,8 @@ def scores(table: pd.DataFrame) -> Table:
     return Table(
         ["score", *names],
         rows,
-        "False alarms in percent: confusers accepted at the first threshold that accepts 90 % of the known test chips. "
-        "In brackets, 95 % intervals. Bold: the lowest of its row.",
+        "False alarms in percent: confusers accepted at the first threshold that accepts 90 % of the known test "
+        "images. In brackets, 95 % intervals. Bold: the lowest of its row.",
     )
 
 
@@ -142,8 +144,8 @@ def spaces(audits: dict[str, Audit], subset: str) -> Table | None:
     return Table(
         ["method", *heads],
         rows,
-        f"Percent of test chips ({subset}) whose nearest training chip, in that space alone, is of their class; 95 % "
-        "Wilson intervals. Chips as stored, first run of each method. Bold: the highest of its column.",
+        f"Percent of test images ({subset}) whose nearest training image, in that space alone, is of their class; 95 % "
+        "Wilson intervals. Images as stored, first run of each method. Bold: the highest of its column.",
     )
 
 

@@ -33,8 +33,8 @@ def roc(audit: Audit, score: str | None = None) -> Figure:
     parts = audit.facts["parts"]
     note(
         figure,
-        f"{numbers.count(parts['test'])} test chips of known classes, {numbers.count(parts['confusers'])} chips "
-        "of confusers. A chip is accepted when its score reaches the threshold. Numbers: false alarms at the "
+        f"{numbers.count(parts['test'])} test images of known classes, {numbers.count(parts['confusers'])} images "
+        "of confusers. An image is accepted when its score reaches the threshold. Numbers: false alarms at the "
         "first threshold that accepts 90 % of the known.",
     )
     return figure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from spacewise.errors import unknown
-from spacewise.report import charts, curves, maps, matrices, pictures, unseen
+from spacewise.report import charts, curves, ladder, maps, matrices, pictures, unseen
 
 if TYPE_CHECKING:
     from spacewise.audit import Audit
@@ -18,7 +18,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "training": charts.training,
     "accuracy": charts.accuracy,
     "confusion": matrices.confusion,
-    "spaces": charts.spaces,
+    "spaces": ladder.spaces,
     "projection": maps.projection,
     "tsne": maps.tsne,
     "tsne_chips": pictures.tsne_chips,

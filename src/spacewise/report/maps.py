@@ -47,7 +47,7 @@ def projection(audit: Audit, first: str | None = None, second: str | None = None
     """Two class axes of the classifier space; the two classes most often confused unless named."""
     first, second = pair(audit, first, second)
     figure = canvas(5.6, 7.4)
-    draw_projection(figure.subplots(), audit, first, second)
+    draw_projection(figure.subplots(), audit, first, second, 4.5)
     inks = (colour(0), colour(1))
     entries = [(dot(ink), name) for ink, name in zip(inks, (first, second), strict=True)]
     legend(figure, [*entries, *MAP_MARKS[:2]], loc="outside upper left", ncols=4)
@@ -66,7 +66,7 @@ def projection_note(audit: Audit, first: str, second: str) -> str:
     )
     return (
         f"The classifier space seen along two of its axes; below the line {first} has the larger logit. "
-        f"{first} taken for {second}: {numbers.percent(found.first_as_second)} of its test chips; the other way: "
+        f"{first} taken for {second}: {numbers.percent(found.first_as_second)} of its test images; the other way: "
         f"{numbers.percent(found.second_as_first)}. Table: percent of the row's class."
     )
 
@@ -82,14 +82,14 @@ def pair(audit: Audit, first: str | None, second: str | None) -> tuple[str, str]
     return first, second
 
 
-def draw_projection(ax: Axes, audit: Audit, first: str, second: str) -> None:
-    """Points, the line where both logits are equal, and the small table of the two."""
+def draw_projection(ax: Axes, audit: Audit, first: str, second: str, size: float) -> None:
+    """Points, the line where both logits are equal, and the small table of the two; the axes' `size` in inches."""
     samples = audit.table("samples")
     indices = [reading.class_index(audit, name) for name in (first, second)]
     points = orthogonal(audit.space("classifier"), *indices)
     clean(ax)
     for part, settings in (
-        ("train", {"marker": "x", "s": 14, "alpha": 0.3, "linewidths": 0.8}),
+        ("train", {"marker": "x", "s": 14, "alpha": 0.4, "linewidths": 0.8}),
         ("test", {"marker": "o", "s": 14, "alpha": 0.85, "linewidths": 0}),
     ):
         for ink, index in zip((colour(0), colour(1)), indices, strict=True):
@@ -102,18 +102,21 @@ def draw_projection(ax: Axes, audit: Audit, first: str, second: str) -> None:
     ax.axline((low, low), slope=1, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)), zorder=0)
     ax.set_xlabel(plain(f"logit of {shortened(first, 24)}"))
     ax.set_ylabel(plain(f"logit of {shortened(second, 24)}"))
-    _small_table(ax, reading.counts(audit), first, second, (shown - low) / (high - low or 1))
+    extent = (shown - low) / (high - low or 1)
+    _small_table(ax, reading.counts(audit), (first, second), extent, (1.95 / size, 0.75 / size))
 
 
-def _small_table(ax: Axes, counts: pd.DataFrame, first: str, second: str, points: np.ndarray) -> None:
-    """Percent of both rows, in that corner of the axes that holds the fewest points."""
-    names = [shortened(name, 9) for name in (first, second)]
+def _small_table(
+    ax: Axes, counts: pd.DataFrame, two: tuple[str, str], points: np.ndarray, size: tuple[float, float]
+) -> None:
+    """Percent of both rows, in that corner of the axes that holds the fewest points; `size` in axes."""
+    names = [shortened(name, 7) for name in two]
     cells = [["", *names, "others"]]
-    for name, row in zip((first, second), names, strict=True):
+    for name, row in zip(two, names, strict=True):
         shares = 100 * counts.loc[name] / max(1, counts.loc[name].sum())
-        pairwise = [shares[first], shares[second]]
-        cells.append([row, *(numbers.number(s) for s in (*pairwise, max(0.0, 100 - sum(pairwise))))])
-    wide, tall = 0.42, 0.17
+        both = [shares[other] for other in two]
+        cells.append([row, *(numbers.number(share) for share in (*both, max(0.0, 100 - sum(both))))])
+    wide, tall = size
     corners = [(x, y) for x in (0.99 - wide, 0.01) for y in (0.01, 0.99 - tall)]
     held = [_inside(points, x, y, wide, tall) for x, y in corners]
     x, y = corners[int(np.argmin(held))]

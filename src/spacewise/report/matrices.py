@@ -27,8 +27,8 @@ def confusion(audit: Audit) -> Figure:
     draw(figure.subplots(), counts, 8.0 / len(counts))
     note(
         figure,
-        "Rows: true class, with its number of test chips. Columns: predicted class. Percent of the row; "
-        f"cells of 0 are empty. Chips as stored, {audit.facts['weights']} weights.",
+        "Rows: true class, with its number of test images. Columns: predicted class. Percent of the row; "
+        f"cells of 0 are empty. Images as stored, {audit.facts['weights']} weights.",
     )
     return figure
 

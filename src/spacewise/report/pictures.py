@@ -1,4 +1,4 @@
-"""Figures made of the chips themselves."""
+"""Figures made of the images themselves."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 CHIP, FRAME = 48, 3
 SHEET = (1900, 1300)
-"""Pixels of the map of chips: two for each of the page's."""
+"""Pixels of the map of images: two for each of the page's."""
 
 
 def tsne_chips(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure:
-    """The map of `tsne` with the test chips in place of points, framed by class."""
+    """The map of `tsne` with the test images in place of points, framed by class."""
     samples = layouts.placed(audit, space, seed)
     test = samples[samples["part"] == "test"]
     kept, corners = _gridded(test[["x", "y"]].to_numpy())
@@ -48,10 +48,11 @@ def tsne_chips(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure
     ax.imshow(_sheet(audit, test.iloc[kept], corners), interpolation="none", interpolation_stage="data")
     classes = audit.classes
     entries = [(dot(colour(i), "s", markersize=8), shortened(name, 20)) for i, name in enumerate(classes)]
-    legend(figure, entries, loc="outside right upper", labelspacing=0.5, fontsize=TEXT if len(classes) < 25 else SMALL)
+    size, columns = (TEXT if len(classes) < 25 else SMALL), -(-len(classes) // 40)
+    legend(figure, entries, loc="outside right upper", labelspacing=0.5, ncols=columns, fontsize=size)
     note(
         figure,
-        f"{len(kept)} of {numbers.count(len(test))} test chips: in each cell of a grid the one nearest its middle. "
+        f"{len(kept)} of {numbers.count(len(test))} test images: in each cell of a grid the one nearest its middle. "
         "Frame: true class. A square in the corner: misclassified, in the colour of the predicted class. "
         + layouts.made(audit, space, seed),
     )
@@ -59,9 +60,9 @@ def tsne_chips(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure
 
 
 def _gridded(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which chips are shown (chip,), and their corners on the sheet (chip, 2) in pixels, y down.
+    """Which images are shown (chip,), and their corners on the sheet (chip, 2) in pixels, y down.
 
-    Both axes keep one scale. Chips never cover one another: each cell of a grid shows one.
+    Both axes keep one scale. Images never cover one another: each cell of a grid shows one.
     """
     cell = CHIP + 2 * FRAME + 2
     room = np.array(SHEET) - cell
@@ -78,7 +79,7 @@ def _gridded(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sheet(audit: Audit, samples: pd.DataFrame, places: np.ndarray) -> np.ndarray:
-    """All chips on one see-through picture (height, width, 4)."""
+    """All images on one see-through picture (height, width, 4)."""
     sheet = np.zeros((SHEET[1], SHEET[0], 4), np.uint8)
     chips = audit.chips()
     whole = CHIP + 2 * FRAME
@@ -98,7 +99,7 @@ def _ink(index: int) -> np.ndarray:
 
 
 def mistakes(audit: Audit, number: int = 24) -> Figure:
-    """The test chips that are wrong with the most confidence."""
+    """The test images that are wrong with the most confidence."""
     samples = reading.test_samples(audit)
     wrong = samples[~samples["correct"]].sort_values(["confidence", "id"], ascending=[False, True])
     shown = wrong.iloc[: checks.whole("number", number)]
@@ -115,11 +116,11 @@ def mistakes(audit: Audit, number: int = 24) -> Figure:
     for ax, (row, sample) in zip(axes, shown.iterrows()):
         _mistake(ax, audit, int(str(row)), sample, fact, strange[row])
     if shown.empty:
-        heading(axes[0], "No test chip is misclassified.")
+        heading(axes[0], "No test image is misclassified.")
     note(
         figure,
-        f"{len(shown)} of {numbers.count(len(wrong))} misclassified test chips (of {numbers.count(len(samples))}), the "
-        "most confident first. True class, then the predicted one with its posterior. Chips as stored.",
+        f"{len(shown)} of {numbers.count(len(wrong))} misclassified test images (of {numbers.count(len(samples))}), "
+        "the most confident first. True class, then the predicted one with its posterior. Images as stored.",
     )
     return figure
 

@@ -19,6 +19,7 @@ def experiment(audit: Audit) -> str:
 
 
 def objective(audit: Audit) -> str:
+    """The terms of the objective, as one line."""
     return " + ".join(audit.facts["experiment"]["objective"])
 
 

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spacewise.report import curves, layouts, maps, matrices, numbers, reading
-from spacewise.report.charts import SUBSET_COLOURS
 from spacewise.report.comparison import FALSE_ALARMS, value
 from spacewise.report.style import (
     INK,
     MUTED,
     PAPER,
+    SUBSETS,
     TEXT,
     canvas,
     clean,
@@ -79,7 +79,7 @@ CAPTIONS = {
     "nearest neighbour on raw pixels.",
     "roc": "Detection of known classes against false alarms from confusers. Up and to the left is better; rings: false "
     "alarms at 90 % detection.",
-    "tsne": "One point a chip, colour the true class, rings the misclassified test chips. Compare how tight and how "
+    "tsne": "One point an image, colour the true class, rings the misclassified test images. Compare how tight and how "
     "separate the clusters are, and how many rings lie in foreign ones; where a cluster lies is chance.",
     "confusions": "Blue: right; orange: wrong, drawn by the root of its share so that single percents are seen.",
 }
@@ -98,7 +98,7 @@ def methods(table: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
     ax = clean(figure.subplots(), "x")
     lines = np.linspace(-0.2, 0.2, len(subsets)) if len(subsets) > 1 else [0.0]
     for offset, subset in zip(lines, subsets):
-        ink = SUBSET_COLOURS[subset]
+        ink = SUBSETS[subset]
         ax.axvline(100 * floors[subset], color=ink, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8, zorder=1)
         for y, name in enumerate(names):
             row = value(table, name, subset)
@@ -118,7 +118,7 @@ def methods(table: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
         ax.axhline(y - 0.5, color=MUTED, linewidth=0.5, alpha=0.25)
     ax.set_xlim(None, 100.5)
     ax.set_xlabel("accuracy, %")
-    entries = [(dot(SUBSET_COLOURS[subset]), subset) for subset in reversed(subsets)]
+    entries = [(dot(SUBSETS[subset]), subset) for subset in reversed(subsets)]
     entries.append((dot(MUTED, "", linestyle=(0, (3, 2)), linewidth=1.2), "nearest neighbour on pixels"))
     if table["paper"].notna().any():
         entries.append((dot(MUTED, "D", markerfacecolor=PAPER), "the paper's"))
@@ -136,8 +136,8 @@ def roc(audits: Mapping[str, Audit], score: str = reading.POSTERIOR) -> Figure:
     parts = next(iter(audits.values())).facts["parts"]
     note(
         figure,
-        f"Score: {reading.score_words(score)}. {numbers.count(parts['test'])} test chips of known classes, "
-        f"{numbers.count(parts['confusers'])} chips of confusers. First run of each method.",
+        f"Score: {reading.score_words(score)}. {numbers.count(parts['test'])} test images of known classes, "
+        f"{numbers.count(parts['confusers'])} images of confusers. First run of each method.",
     )
     return figure
 
@@ -166,9 +166,9 @@ def tsne(audits: Mapping[str, Audit], space: str = "classifier", seed: int = 0) 
 
 def projections(audits: Mapping[str, Audit], first: str, second: str) -> Figure:
     """The same two class axes of every method's classifier space."""
-    figure, axes = _grid(list(audits), 3 if len(audits) > 2 else 2, 3.9 if len(audits) > 2 else 5.2)
+    figure, axes = _grid(list(audits), 2, 4.9)
     for name, ax in axes.items():
-        maps.draw_projection(ax, audits[name], first, second)
+        maps.draw_projection(ax, audits[name], first, second, 3.9)
     entries = [(dot(colour(0)), first), (dot(colour(1)), second)]
     legend(figure, [*entries, *maps.MAP_MARKS[:2]], loc="outside upper left", ncols=4)
     note(
@@ -187,7 +187,7 @@ def confusions(audits: Mapping[str, Audit]) -> Figure:
         matrices.draw(ax, reading.counts(audits[name]), 3.7 / classes)
     note(
         figure,
-        "Rows: true class, with its number of test chips. Columns: predicted class. Percent of the row; cells of 0 "
-        "are empty. Chips as stored.",
+        "Rows: true class, with its number of test images. Columns: predicted class. Percent of the row; cells of 0 "
+        "are empty. Images as stored.",
     )
     return figure

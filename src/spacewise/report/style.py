@@ -21,6 +21,7 @@ INK, MUTED, GRID, PAPER = "#1f2430", "#687080", "#e2e5ea", "#fffffe"
 SMALL, TEXT, TITLE = 8.5, 9.5, 10.5
 
 SEEN, UNSEEN, OVERALL = "#009E73", "#D55E00", "#0072B2"
+SUBSETS = {"overall": OVERALL, "seen": SEEN, "unseen": UNSEEN}
 """One meaning, one colour, in every figure that speaks of subsets."""
 
 COLOURS = (
@@ -97,6 +98,7 @@ def blank(ax: Axes) -> Axes:
 
 
 def heading(ax: Axes, text: object) -> None:
+    """The title of an axes, at its left."""
     ax.set_title(plain(text), loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=8)
 
 

@@ -51,9 +51,9 @@ def accuracy(audit: Audit) -> Table:
     ]
     heads = [f"{weights} weights, {reading.view_words(view)}" for weights, view in columns]
     return Table(
-        ["subset", "chips", *heads],
+        ["subset", "images", *heads],
         rows,
-        "Accuracy in percent with 95 % bootstrap intervals over chips; copies of a chip are drawn together. The "
+        "Accuracy in percent with 95 % bootstrap intervals over images; copies of an image are drawn together. The "
         "best weights are those of the epoch with the highest validation accuracy; the test set chose nothing.",
     )
 
@@ -79,10 +79,10 @@ def spaces(audit: Audit) -> Table:
     return Table(
         ["space", "dimensions", *subsets, f"own side, {last}", f"distance ratio, {last}"],
         rows,
-        "Left: percent of test chips whose nearest training chip is of their class, with 95 % Wilson intervals; "
+        "Left: percent of test images whose nearest training image is of their class, with 95 % Wilson intervals; "
         "bold: the highest of the column. Own side: percent nearer to their own class's training mean than "
-        "to any other. Distance ratio: median of the one distance over the other; below 1 is good. Chips as stored.",
-        (("", 2), ("nearest training chip, %", len(subsets)), ("class means", 2)),
+        "to any other. Distance ratio: median of the one distance over the other; below 1 is good. Images as stored.",
+        (("", 2), ("nearest training image, %", len(subsets)), ("class means", 2)),
     )
 
 
@@ -106,9 +106,9 @@ def rejection(audit: Audit) -> Table:
     return Table(
         ["score", "false alarms at 90 % detection", "detection attained", "AUROC", "FPR95, unknown positive", *second],
         rows,
-        f"All in percent; {count(first['n_known'])} known test chips, {count(first['n_unknown'])} confusers, 95 % "
+        f"All in percent; {count(first['n_known'])} known test images, {count(first['n_unknown'])} confusers, 95 % "
         "bootstrap intervals. False alarms: confusers accepted at the first threshold that accepts 90 % of the known "
-        "(the paper's reading; the last column counts a known chip as detected only when its class is right as well; "
-        "a dash where accuracy stays below 90 %). FPR95: known chips flagged where 95 % of confusers are, the "
-        "open-set literature's figure. The threshold is read off the test chips; it is not one to deploy.",
+        "(the paper's reading; the last column counts a known image as detected only when its class is right as well; "
+        "a dash where accuracy stays below 90 %). FPR95: known images flagged where 95 % of confusers are, the "
+        "open-set literature's figure. The threshold is read off the test images; it is not one to deploy.",
     )

@@ -26,10 +26,10 @@ def of_run(audit: Audit) -> list[str]:
         lost = table.loc["seen", "accuracy"] - table.loc["unseen", "accuracy"]
         change = f"{number(100 * abs(lost))} points {'less' if lost >= 0 else 'more'} than on seen ones"
         words = reading.unseen_words(audit)
-        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of test chips{how}, {change}."
+        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of test images{how}, {change}."
         sentences = [first, f"Overall it is right in {overall}."]
     else:
-        sentences = [f"The network is right in {overall} of test chips{how}."]
+        sentences = [f"The network is right in {overall} of test images{how}."]
     sentences.append(_floor(audit, subsets[-1]))
     if audit.has("rejection"):
         sentences.append(rejected(audit))
@@ -41,14 +41,14 @@ def _figure(row: pd.Series) -> str:
 
 
 def _floor(audit: Audit, subset: str) -> str:
-    """Against the nearest neighbour on raw pixels, both on chips as stored."""
+    """Against the nearest neighbour on raw pixels, both on images as stored."""
     own = reading.accuracy(audit, reading.STORED).loc[subset, "accuracy"]
     floor, _ = reading.pixel_floor(audit, subset)
     gain = own - floor
     where = reading.unseen_words(audit) if subset == "unseen" else "the test set" if subset == "overall" else subset
     verb = "above" if gain >= 0 else "below"
     return (
-        f"On chips as stored it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on raw "
+        f"On images as stored it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on raw "
         f"pixels, which reaches {percent(floor)} on {where}."
     )
 
@@ -80,7 +80,7 @@ def of_comparison(table: pd.DataFrame, words: str, floors: Mapping[str, float]) 
     key = comparison.key_figure(table)
     where = words if key == "unseen" else "the test set"
     sentences = [_leader(table, methods, key, where)]
-    if key == "unseen" and len(methods) > 1:
+    if {"seen", "unseen"} <= set(table["figure"]) and len(methods) > 1:
         sentences.append(_loss(table, methods))
     sentences.append(f"A nearest neighbour on raw pixels reaches {percent(floors[key])} on {where}.")
     if (table["figure"] == comparison.FALSE_ALARMS).any():
@@ -102,9 +102,11 @@ def _leader(table: pd.DataFrame, methods: list[str], key: str, where: str) -> st
             f"{percent(second['mean'])} ({_difference(second)})."
         )
     first = rows.loc[ranked[0]]
+    verb = "holds up best" if first["p"] < 0.05 else "comes out highest"
+    chance = ", though by no more than chance may give" if first["p"] >= 0.05 else ""
     return (
-        f"“{ranked[0]}” holds up best on {where}: {percent(first['mean'])} against {percent(rows.loc[base, 'mean'])} "
-        f"for “{base}” ({_difference(first)})."
+        f"“{ranked[0]}” {verb} on {where}{chance}: {percent(first['mean'])} against "
+        f"{percent(rows.loc[base, 'mean'])} for “{base}” ({_difference(first)})."
     )
 
 
@@ -115,12 +117,11 @@ def _mean(row: pd.Series) -> str:
 def _difference(row: pd.Series) -> str:
     """`difference +9.4 points, 95 % interval +7.1 to +11.8, p < 0.001`."""
     stored = row["test"] == comparison.MCNEMAR and row["view"] != reading.STORED
-    shown = f"{'on chips as stored, ' if stored else ''}difference {numbers.signed(row['difference'])} points"
+    shown = f"{'on images as stored, ' if stored else ''}difference {numbers.signed(row['difference'])} points"
     if math.isnan(row["difference_low"]):
         return f"{shown}; without paired runs or samples, not tested"
     ends = f"{numbers.signed(row['difference_low'])} to {numbers.signed(row['difference_high'])}"
-    chance = "" if row["p"] < 0.05 else ": no more than chance may give"
-    return f"{shown}, 95 % interval {ends}, {numbers.probability(row['p'])}{chance}"
+    return f"{shown}, 95 % interval {ends}, {numbers.probability(row['p'])}"
 
 
 def _loss(table: pd.DataFrame, methods: list[str]) -> str:
@@ -142,4 +143,5 @@ def _alarms(table: pd.DataFrame, methods: list[str]) -> str:
     if lowest == base:
         return f"{start}, fewer than any other method."
     tested = "" if math.isnan(rows.loc[lowest, "p"]) else f" ({_difference(rows.loc[lowest])})"
+    tested += ", no more than chance may give" if rows.loc[lowest, "p"] >= 0.05 else ""
     return f"{start}, “{base}” {_mean(rows.loc[base])}{tested}."

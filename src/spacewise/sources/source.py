@@ -12,6 +12,9 @@ import pandas as pd
 
 from spacewise.errors import InputError, unknown
 
+FITS = ("crop", "resize")
+AMPLITUDES = ("intensity", "magnitude")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -46,6 +49,10 @@ class Source:
         for column in ("id", "label"):
             if column not in self.facts:
                 raise InputError(f"{self.name}: the table of facts has no column '{column}'")
+
+        for given, known in ((self.fit, FITS), (self.amplitude, AMPLITUDES)):
+            if given not in known:
+                raise unknown(f"{'fit' if known is FITS else 'amplitude'} of a source", given, known)
 
     def __len__(self) -> int:
         return len(self.facts)
