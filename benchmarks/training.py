@@ -206,9 +206,8 @@ def report(rounds: int, steps: int, threads: int) -> None:
                 command = [sys.executable, __file__, "--variant", name, "--steps", str(steps)]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
                 measured[name].append(json.loads(done.stdout.splitlines()[-1]))
-    median = {
-        name: statistics.median(found["seconds_per_step"] for found in measured[name]) for name in VARIANTS if name != "cache"
-    }
+    timed = [name for name in VARIANTS if name != "cache"]
+    median = {name: statistics.median(found["seconds_per_step"] for found in measured[name]) for name in timed}
     for name, seconds in median.items():
         every = " ".join(f"{1000 * found['seconds_per_step']:.1f}" for found in measured[name])
         print(f"{name:10} {1000 * seconds:7.1f} ms a step, {BATCH / seconds:6.0f} images a second   ({every})")

@@ -126,7 +126,7 @@ class Experiment(Strict):
 
 def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
     """One way to write one experiment: terms without their defaults, folders from the root of the file system."""
-    result = {key: plain(value) if not isinstance(value, BaseModel) else value for key, value in values.items()}
+    result: dict[str, Any] = {k: v if isinstance(v, BaseModel) else plain(v) for k, v in values.items()}
     terms = result.get("objective")
     if isinstance(terms, list | tuple) and all(isinstance(term, str) for term in terms):
         result["objective"] = [_canonical_term(term) for term in terms]
