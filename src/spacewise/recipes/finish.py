@@ -44,7 +44,7 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Path) -> 
     """Audits every run, writes `NAME.csv` (one row a run) and the comparison page; returns the page."""
     audits: dict[str, list[Audit]] = {}
     rows = []
-    for key, runs in finished.items():
+    for key, runs in sorted(finished.items(), key=lambda item: item[0] != "baseline"):  # what others are held against
         title = recipe.catalogue[key].title
         for fold, run in enumerate(runs):
             made = audited(run, recipe.copies)

@@ -136,6 +136,8 @@ def _mistakes(audit: Audit) -> str:
 def _training(audit: Audit) -> str:
     training = audit.facts["training"]
     took = f", {numbers.duration(training['seconds'])}" if "seconds" in training else ""
-    chosen = f" The weights of epoch {training['best_epoch']} were chosen" if training.get("best_epoch") else ""
-    text = f"{training.get('epochs', len(audit.facts['log']))} epochs{took}."
-    return f"{text}{chosen} by their accuracy on validation samples." if chosen else text
+    log = audit.table("log")
+    text = f"{len(log)} epochs{took}."
+    if "validation_accuracy" not in log or not training.get("best_epoch"):
+        return f"{text} Nothing was held out to choose by: the last weights were kept."
+    return f"{text} The weights of epoch {training['best_epoch']} were chosen by their accuracy on validation samples."

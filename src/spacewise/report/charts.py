@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
 from spacewise.report import labels, numbers, reading
@@ -70,14 +70,13 @@ def _curves(
     clean(ax, "y")
     heading(ax, what[0].upper() + what[1:])
     for name, values in curves.items():
-        style = (0, (4, 2)) if "validation" in name and "total" in name else "-"
-        few = "o" if len(epochs) < 3 else ""
-        ax.plot(epochs, values, color=inks[name], linewidth=1.8, linestyle=style, marker=few)
+        ax.plot(epochs, values, color=inks[name], linewidth=1.8, marker="o" if len(epochs) < 3 else "")
     ax.set_xlabel("epoch")
     ax.set_xlim(min(1, epochs.min()) if len(epochs) > 1 else 0.5, max(epochs.max(), 1.5))
     entries = [
         (float(values.iloc[-1]), f"{shortened(name, 26)} {ending.format(values.iloc[-1])}", inks[name])
         for name, values in curves.items()
+        if np.isfinite(values.iloc[-1])
     ]
     labels.beside(ax, entries, 2.6)
 
@@ -88,7 +87,9 @@ def _logarithmic(ax: Axes, curves: dict[str, pd.Series]) -> None:
     if (values > 0).all():
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+        narrow = values.max() < 30 * values.min()
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+        ax.yaxis.set_minor_locator(NullLocator())
     elif (values >= 0).all() and values.max() > 0:
         ax.set_yscale("symlog", linthresh=values[values > 0].min())
 

@@ -11,6 +11,11 @@ SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 
 
+def tight(text: str) -> str:
+    """Text in which no line breaks between a number and its percent sign."""
+    return text.replace(" %", f"{SPACE}%")
+
+
 def number(value: float, digits: int = 1) -> str:
     """`94.1`; a dash for NaN; a true minus."""
     if math.isnan(value):

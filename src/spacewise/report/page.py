@@ -17,6 +17,7 @@ from spacewise.report import (
     comparison,
     comparison_tables,
     drawing,
+    numbers,
     provenance,
     reading,
     sidebyside,
@@ -172,5 +173,6 @@ def _render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["tight"] = numbers.tight
     style = (HERE / "style.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, version=__version__, **context)

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from spacewise.report import numbers
+
 WIDTH = 10.0
 """Inches: 960 pixels of a page."""
 
@@ -62,7 +64,7 @@ def shortened(text: object, most: int) -> str:
 
 def wrapped(text: object, width: int) -> str:
     """Text in lines of at most `width` characters."""
-    return "\n".join(textwrap.wrap(str(text), width)) or str(text)
+    return "\n".join(textwrap.wrap(numbers.tight(str(text)), width)) or str(text)
 
 
 def canvas(height: float, width: float = WIDTH) -> Figure:
