@@ -167,8 +167,8 @@ def audit(
     [dim]Example:[/] spacewise audit runs/contrastive --copies 10
     """
     from spacewise import runs
-    from spacewise.audit import audit as run_audit
-    from spacewise.audit import other_part
+    from spacewise.audits import audit as run_audit
+    from spacewise.audits import other_part
     from spacewise.report.page import write_report
     from spacewise.report.terminal import accuracy_lines
 
@@ -191,12 +191,13 @@ def compare(
     [dim]Example:[/] spacewise compare runs/baseline runs/contrastive --out comparison
     """
     from spacewise.report.compare import compare_runs
+    from spacewise.report.terminal import comparison_lines
 
     table, page = compare_runs(run, out, command=" ".join(["spacewise", *sys.argv[1:]]))
     _done(
         {"report": page, "table": table.to_dict("records")},
         as_json,
-        table.to_string(index=False),
+        *comparison_lines(table),
         f"report: [bold]{page}[/]",
     )
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tests.report.synthetic import CLASSES, HOSTILE, synthetic
 
 from spacewise import InputError
-from spacewise.audit import Audit
+from spacewise.audits import Audit
 from spacewise.report import drawing, labels, layouts, reading, sidebyside
 from spacewise.report.comparison import compare
 from spacewise.report.figures import FIGURES, draw

@@ -12,7 +12,7 @@ import pytest
 from tests.report.synthetic import HOSTILE, synthetic
 
 from spacewise import InputError, files
-from spacewise.audit import Audit
+from spacewise.audits import Audit
 from spacewise.measures.summary import mcnemar, paired_difference
 from spacewise.report import comparison, drawing, numbers, provenance, reading, verdict
 from spacewise.report.comparison import compare

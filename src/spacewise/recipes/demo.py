@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spacewise.audit import Audit
+from spacewise.audits import Audit
 from spacewise.experiment import Experiment
 from spacewise.learn import ensure
 from spacewise.progress import console

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from spacewise import files
-from spacewise.audit import Audit, audit, open_audit
+from spacewise.audits import Audit, audit, open_audit
 from spacewise.errors import InputError
 from spacewise.progress import console
 from spacewise.report.page import write_comparison, write_report

@@ -10,7 +10,7 @@ from spacewise.report import numbers, reading, verdict
 from spacewise.report.numbers import percent
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 TITLES = {
     "accuracy": "Accuracy by subset",

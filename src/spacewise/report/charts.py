@@ -35,7 +35,7 @@ from spacewise.report.style import (
 )
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def training(audit: Audit) -> Figure:

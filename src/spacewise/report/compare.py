@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spacewise.audit import Audit, audit, open_audit
+from spacewise.audits import Audit, audit, open_audit
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.report.page import write_comparison, write_report

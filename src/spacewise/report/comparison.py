@@ -14,7 +14,7 @@ from spacewise.measures.summary import Difference, mcnemar, paired_difference, p
 from spacewise.report import numbers, reading
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 Methods = Mapping[str, "Sequence[Audit]"]
 

@@ -12,7 +12,7 @@ from spacewise.report.numbers import count, interval, number, percent, probabili
 from spacewise.report.tables import Cell, Table
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def methods(table: pd.DataFrame, floors: dict[str, float], objectives: dict[str, str]) -> Table:

@@ -16,7 +16,7 @@ from spacewise.report import numbers, reading
 from spacewise.report.style import INK, MUTED, PAPER, canvas, clean, colour, dot, legend, note, wrapped
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def roc(audit: Audit, score: str | None = None) -> Figure:

@@ -12,7 +12,7 @@ from spacewise.errors import unknown
 from spacewise.report import charts, curves, ladder, maps, matrices, pictures, unseen
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "training": charts.training,

@@ -13,7 +13,7 @@ from spacewise.report import labels, numbers, reading
 from spacewise.report.style import MUTED, SUBSETS, canvas, clean, dot, legend, note, plain, shortened
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def spaces(audit: Audit) -> Figure:

@@ -14,7 +14,7 @@ from spacewise.progress import console
 from spacewise.report import numbers
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 LIMIT = 6000
 """Samples in one layout; of more, so many are drawn at random."""

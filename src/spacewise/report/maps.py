@@ -33,7 +33,7 @@ from spacewise.report.style import (
 )
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 MAP_MARKS = (

@@ -15,7 +15,7 @@ from spacewise.report import numbers, reading
 from spacewise.report.style import INK, MUTED, OVERALL, UNSEEN, blank, canvas, note, plain, shortened
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 WHITE = "#fefefe"
 

@@ -28,7 +28,7 @@ from spacewise.report.figures import draw
 from spacewise.report.tiles import tiles
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 HERE = Path(__file__).parent
 

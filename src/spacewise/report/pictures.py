@@ -31,7 +31,7 @@ from spacewise.report.style import (
 )
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 CHIP, FRAME = 48, 3
 SHEET = (1900, 1300)

@@ -10,7 +10,7 @@ import yaml
 from spacewise.report import numbers
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def experiment(audit: Audit) -> str:

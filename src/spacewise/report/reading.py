@@ -10,7 +10,7 @@ import pandas as pd
 from spacewise.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 STORED = "as stored"
 POSTERIOR = "maximum_softmax"

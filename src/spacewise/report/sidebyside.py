@@ -31,7 +31,7 @@ from spacewise.report.style import (
 )
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 MOST = 8
 """Methods with a map of their own: of more, the first."""

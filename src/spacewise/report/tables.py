@@ -10,7 +10,7 @@ from spacewise.report import numbers, reading
 from spacewise.report.numbers import count, interval, number
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from spacewise.audit import Audit
+import pandas as pd
+
+from spacewise.audits import Audit
+
+HEADLINES = ("overall", "seen", "unseen", "pfa_at_pd90")
 
 
 def accuracy_lines(audit: Audit) -> list[str]:
@@ -15,3 +19,19 @@ def accuracy_lines(audit: Audit) -> list[str]:
         f"n = {row.n}, {row.view}[/]"
         for row in shown.itertuples()
     ]
+
+
+def comparison_lines(table: pd.DataFrame) -> list[str]:
+    """The headline figures of a comparison, in percent: mean ± deviation, and the difference to the first method."""
+    lines = []
+    for method, rows in table[table["figure"].isin(HEADLINES)].groupby("method", sort=False):
+        lines.append(f"[bold]{method}[/]")
+        for row in rows.itertuples():
+            spread = (
+                f" ± {100 * row.std:.1f}"
+                if pd.notna(row.std)
+                else f" [dim]{100 * row.low:.1f} to {100 * row.high:.1f}[/]"
+            )
+            against = f"   [dim]{100 * row.difference:+.1f}, p = {row.p:.2g}[/]" if pd.notna(row.p) else ""
+            lines.append(f"{row.figure:>14}  {100 * row.mean:5.1f} %{spread}{against}")
+    return lines

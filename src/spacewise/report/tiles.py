@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spacewise.report import numbers, reading
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 @dataclass(frozen=True)

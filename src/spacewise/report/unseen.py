@@ -13,7 +13,7 @@ from spacewise.report import layouts, numbers, reading
 from spacewise.report.style import MUTED, SEEN, SMALL, UNSEEN, blank, canvas, dot, heading, legend, note, shortened
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def representation(audit: Audit, classes: list[str] | None = None, space: str = "classifier", seed: int = 0) -> Figure:

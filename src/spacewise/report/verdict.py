@@ -12,7 +12,7 @@ from spacewise.report import comparison, numbers, reading
 from spacewise.report.numbers import interval, number, percent
 
 if TYPE_CHECKING:
-    from spacewise.audit import Audit
+    from spacewise.audits import Audit
 
 
 def of_run(audit: Audit) -> list[str]:
