@@ -11,6 +11,7 @@ RECIPES: dict[str, Recipe] = {
         dual_loss.TABLE4,
         dual_loss.TABLE5,
         dual_loss.TABLE6,
+        dual_loss.POOLING,
         dual_loss.TABLE7,
         dual_loss.FIGURE10,
     )
