@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacewise.augment import copies, mirror, offsets, translate
+from spacewise.augment import copies, mirrored, offsets, translate
 from spacewise.errors import InputError
 
 
@@ -81,7 +81,10 @@ def test_an_offset_beyond_the_limit_is_refused(offset: int) -> None:
 @given(st.integers(1, 9), st.data())
 def test_mirror_as_numpy_reflects(length: int, data: st.DataObject) -> None:
     margin = data.draw(st.integers(0, length - 1))
-    np.testing.assert_array_equal(mirror(length, margin), np.pad(np.arange(length), margin, mode="reflect"))
+    side = torch.arange(length, dtype=torch.uint8).reshape(1, 1, 1, length).expand(1, 1, length, length)
+    wanted = np.pad(np.arange(length, dtype=np.uint8), margin, mode="reflect")
+    np.testing.assert_array_equal(mirrored(side, margin)[0, 0, 0], wanted)
+    np.testing.assert_array_equal(mirrored(side.transpose(2, 3), margin)[0, 0, :, 0], wanted)
 
 
 def test_offsets_reach_both_ends_alike() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
@@ -86,14 +84,6 @@ def test_bootstrap_weights_keep_groups_together() -> None:
     assert (weights[:, 1] == weights[:, 2]).all()
     assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
     assert weights.mean(axis=0) == pytest.approx(np.ones(6), abs=0.15)
-
-
-def test_as_many_samples_as_eleven_copies_of_a_test_set_are_quick() -> None:
-    labels = np.zeros(35_233, dtype=int)
-    predictions = (np.random.default_rng(0).random(35_233) < 0.05).astype(int)
-    start = time.process_time()
-    accuracy(predictions, labels, {"half": predictions == 0}, groups=np.arange(35_233) // 11)
-    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
