@@ -166,7 +166,7 @@ def tsne(audits: Mapping[str, Audit], space: str = "classifier", seed: int = 0) 
 
 def projections(audits: Mapping[str, Audit], first: str, second: str) -> Figure:
     """The same two class axes of every method's classifier space."""
-    figure, axes = _grid(list(audits), 2, 4.9)
+    figure, axes = _grid(list(audits), 2, 5.6)
     for name, ax in axes.items():
         maps.draw_projection(ax, audits[name], first, second, 3.9)
     entries = [(dot(colour(0)), first), (dot(colour(1)), second)]
