@@ -149,7 +149,7 @@ def cache(steps: int) -> dict[str, float]:
     import torch
 
     import spacewise as sw
-    from spacewise.learn.supervised import Training
+    from spacewise.learn.training import Training
 
     first_step: list[float] = []
     plain_step = Training.step

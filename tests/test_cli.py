@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from spacewise import cli, runs
-from spacewise.learn.supervised import Training
+from spacewise.learn.training import Training
 
 Command = Callable[..., tuple[int, str, str]]
 TRAIN = ("--set", "net.padding=same", "--size", "24", "--epochs", "1", "--set", "batch=8", "--set", "precision=float32")

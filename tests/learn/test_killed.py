@@ -15,7 +15,7 @@ from PIL import Image
 
 from spacewise import files, runs
 from spacewise.experiment import Experiment
-from spacewise.learn import start, supervised
+from spacewise.learn import start, training
 
 KILLS = 20
 
@@ -47,7 +47,7 @@ def in_child(experiment: Experiment, out: Path) -> int:
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        supervised.__globals__["SAVE_EVERY"] = 0.0  # a state after every step: the more to be caught in
+        training.SAVE_EVERY = 0.0  # a state after every step: the more to be caught in
         start(experiment, out, resume=out.exists())
         code = 0
     finally:

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from spacewise import files, nets, runs, splits
 from spacewise.errors import InputError
-from spacewise.learn import state, supervised
+from spacewise.learn import state, supervised, training
 from spacewise.learn.batches import Batches, in_order
 from spacewise.learn.embed import embed
-from spacewise.learn.supervised import Training
+from spacewise.learn.training import Training
 from spacewise.losses import Loss
 from spacewise.nets import Chain, wrap
 from spacewise.objective import Objective
@@ -32,7 +32,7 @@ TERMS = ("crossentropy@classifier", "0.1*center@feature", "0.5*contrastive@maps:
 SETTINGS = {"epochs": 3, "batch": 6, "shift": 2, "rate": 0.01, "precision": "float32"}
 STEPS = 3  # an epoch: 21 images train, 6 a batch
 TIMES = ["seconds", "images_per_second"]
-LOOP = supervised.__globals__  # the module of the loop; its name is that of the function
+LOOP = vars(training)
 
 
 class Killed(BaseException):
@@ -150,8 +150,8 @@ def test_the_input_is_standardised_by_the_training_images(train: Callable[..., r
 def test_a_training_of_thousands_fits_on_two_thousand_images(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.zeros(3999, np.int64)
     part = splits.Part(split.source, rows, split.classes)
-    images = LOOP["Decoded"](torch.zeros(1, 1, 1, 1), np.zeros((1, 2)), np.zeros(1))
-    chosen = LOOP["_some"](images, splits.Split(split.source, part, part, part, part))
+    images = Decoded(torch.zeros(1, 1, 1, 1), np.zeros((1, 2)), np.zeros(1))
+    chosen = supervised.__globals__["_some"](images, splits.Split(split.source, part, part, part, part))
     assert len(chosen) <= 2000
 
 
@@ -608,7 +608,7 @@ def test_weights_that_leave_the_numbers_in_the_last_step_are_noticed(
 
 def test_embedding_a_part_is_the_forward_pass_in_order(split: Split, tiny_chain: Callable[..., Chain]) -> None:
     chain = tiny_chain().train()
-    images = LOOP["decoded"](split.source, 16).images
+    images = decoded(split.source, 16).images
     names = ["maps:max", "feature", "classifier"]
     found = embed(chain, in_order(images, split.test, batch=4), names)
     assert chain.training

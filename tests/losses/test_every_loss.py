@@ -294,7 +294,7 @@ from types import SimpleNamespace
 import torch
 from lightning_fabric import Fabric
 from torch import nn
-from spacewise.learn.supervised import Training
+from spacewise.learn.training import Training
 from spacewise.objective import Objective
 
 out, texts = sys.argv[1], json.loads(sys.argv[2])

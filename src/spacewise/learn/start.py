@@ -7,7 +7,8 @@ from pathlib import Path
 from spacewise import runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
-from spacewise.learn.supervised import Logger, supervised
+from spacewise.learn.supervised import supervised
+from spacewise.learn.training import Logger
 
 
 def start(experiment: Experiment, folder: Path, *, resume: bool = False, logger: Logger | None = None) -> runs.Run:

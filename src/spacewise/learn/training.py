@@ -1,0 +1,263 @@
+"""One training from its first or its saved step to its end: the loop of the supervised regime."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from spacewise import files
+from spacewise.errors import InputError
+from spacewise.experiment import Experiment
+from spacewise.learn import state
+from spacewise.learn.batches import Batches, in_order, mixed
+from spacewise.learn.embed import Selected, embed
+from spacewise.learn.schedule import optimizer as make_optimizer
+from spacewise.learn.schedule import set_rate
+from spacewise.nets.chain import Chain
+from spacewise.objective import Objective
+from spacewise.progress import bar
+from spacewise.splits import Split
+
+SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
+
+
+class Logger(Protocol):
+    """Whoever wants each epoch's figures: Fabric's TensorBoardLogger, or the user's own."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None: ...
+
+
+class Training:
+    """One training from its first or its saved step to its end."""
+
+    def __init__(
+        self,
+        net: Chain,
+        objective: Objective,
+        split: Split,
+        batches: Batches,
+        out: Path,
+        experiment: Experiment,
+        lightning: Fabric,
+        logger: Logger | None,
+    ) -> None:
+        self.net, self.objective, self.split, self.batches = net, objective, split, batches
+        self.out, self.fabric, self.logger = out, lightning, logger
+        self.settings, self.seed = experiment.regime, experiment.seed
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        modules = (net, objective)
+        self.optimizer = make_optimizer(modules, self.settings)
+        selected = Selected(net, sorted({*objective.spaces, *({"classifier"} & {*net.spaces})}))
+        self.model, self.wrapped = lightning.setup(selected, self.optimizer)
+        objective.to(lightning.device)
+        self.sums: dict[str, Tensor] = {}
+        self.facts: dict[str, Any] = {"epoch": 0, "step": 0, "log": [], "best": None, "seconds": 0.0}
+        if (out / state.FILE).is_file():
+            self.sums, self.facts = state.restore(out, self.modules, self.optimizer)
+            self.sums = {name: value.to(lightning.device) for name, value in self.sums.items()}
+        self.saved = time.monotonic()
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        return {"net": self.net, "objective": self.objective}
+
+    def run(self) -> None:
+        """The whole training."""
+        with interruptible() as asked, self.progress() as advance:
+            interrupted = self.together(asked)
+            while not self.finished():
+                self.epoch(interrupted, advance)
+        if self.fabric.is_global_zero:
+            self.write_log()
+            files.write_tensors(self.out / "weights" / "last.safetensors", self.net.state_dict())
+            self.record("finished")
+        self.fabric.barrier()
+
+    def together(self, asked: Callable[[], bool]) -> Callable[[], bool]:
+        """All processes stop after the same step, whichever of them was asked to."""
+        if self.fabric.world_size == 1:
+            return asked
+        return lambda: self.fabric.strategy.reduce_boolean_decision(asked(), all=False)
+
+    def epoch(self, interrupted: Callable[[], bool], advance: Callable[[int, str], None]) -> None:
+        """The rest of the epoch that the state stands in, its validation and its line of the log."""
+        self.model.train()
+        self.objective.train()
+        number = self.facts["epoch"]
+        began = time.monotonic() - self.facts.pop("epoch_seconds", 0.0)
+        for images, labels in self.batches.epoch(number, self.facts["step"]):
+            self.step(images, labels)
+            self.facts["step"] += 1
+            advance(number * len(self.batches) + self.facts["step"], self.note())
+            stop = interrupted()
+            if stop or time.monotonic() - self.saved > SAVE_EVERY:
+                self.save(epoch_seconds=time.monotonic() - began)
+            if stop:
+                raise KeyboardInterrupt
+        self.close_epoch(time.monotonic() - began)
+
+    def step(self, images: Tensor, labels: Tensor) -> None:
+        """One batch: forward, objective on the global batch, backward, optimizer."""
+        steps = len(self.batches)
+        done = self.facts["epoch"] * steps + self.facts["step"]
+        rate = set_rate(self.optimizer, self.settings, done / (steps * self.settings.epochs))
+        torch.manual_seed(mixed(self.seed, 5, done, self.fabric.global_rank))  # dropout
+        device = self.fabric.device
+        spaces = self.model(images.to(device, non_blocking=True))
+        spaces, labels = self.gathered(spaces, labels.to(device, non_blocking=True))
+        total, terms = self.objective(spaces, labels)
+        self.fabric.backward(total)
+        self.wrapped.step()
+        self.wrapped.zero_grad()
+        if "classifier" in spaces:
+            self.add(correct=(spaces["classifier"].argmax(dim=1) == labels).sum())
+        self.add(total=total.detach(), samples=labels.new_tensor(len(labels)), **terms)
+        self.facts["rate"] = rate
+
+    def gathered(self, spaces: Mapping[str, Tensor], labels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The global batch: a loss that compares samples sees those of all processes.
+
+        Each process then holds the same loss. The backward pass of the gathering sums the processes'
+        gradients, and the data-parallel wrapper averages them, so that the gradient is that of one
+        process with the global batch.
+        """
+        if self.fabric.world_size == 1:
+            return dict(spaces), labels
+        whole = {name: self.gather(values, sync_grads=True) for name, values in spaces.items()}
+        return whole, self.gather(labels)
+
+    def gather(self, values: Tensor, *, sync_grads: bool = False) -> Tensor:
+        """Rows of all processes, in the order of their ranks."""
+        gathered = self.fabric.all_gather(values, sync_grads=sync_grads)
+        return cast(Tensor, gathered).flatten(0, 1)
+
+    def add(self, **values: Tensor) -> None:
+        for name, value in values.items():
+            self.sums[name] = self.sums[name] + value.double() if name in self.sums else value.double()
+
+    def close_epoch(self, seconds: float) -> None:
+        """Validates, logs, keeps the weights if they are the best so far, and saves the state."""
+        number, steps = self.facts["epoch"], len(self.batches)
+        row: dict[str, Any] = {"epoch": number + 1, "rate": self.facts["rate"]}
+        if "correct" in self.sums:
+            row["accuracy"] = float(self.sums["correct"] / self.sums["samples"])
+        terms = ["total", *(term.name for term in self.objective.terms)]
+        row |= {name: float(self.sums[name] / steps) for name in terms}
+        self.check_finite(row)
+        row |= self.fabric.broadcast(self.validate())  # normalisation differs between processes: one decides
+        self.check_finite(row)
+        row |= {"seconds": seconds, "images_per_second": float(self.sums["samples"]) / seconds}
+        self.facts["log"].append(row)
+        self.facts["seconds"] += seconds
+        self.facts |= {"epoch": number + 1, "step": 0}
+        self.sums = {}
+        self.keep_best(row)
+        self.save()
+        if self.logger is not None and self.fabric.is_global_zero:
+            self.logger.log_metrics({k: v for k, v in row.items() if k != "epoch"}, number + 1)
+
+    def check_finite(self, row: Mapping[str, float]) -> None:
+        """Stops before a diverged network is saved over a sound one."""
+        bad = [name for name, value in row.items() if not np.isfinite(value)]
+        bad += [name for name, weight in self.net.named_parameters() if not torch.isfinite(weight).all()][:1]
+        if bad:
+            raise InputError(
+                f"training diverged: {', '.join(bad)} is no longer finite in epoch {row['epoch']}; "
+                f"lower the rate ({self.settings.rate:g}) or the weight of the term"
+            )
+
+    def validate(self) -> dict[str, float]:
+        """Accuracy on the validation part: each image and, where training shifts, one translated copy."""
+        part = self.split.validation
+        if len(part) == 0 or "classifier" not in self.net.spaces:
+            return {}
+        times = 2 if self.settings.shift else 1
+        batches = in_order(self.batches.images, part, shift=self.settings.shift, copies=times - 1, seed=self.seed)
+        precision = "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
+        logits = embed(self.net, batches, ["classifier"], precision=precision)["classifier"]
+        right = logits.argmax(axis=1) == np.tile(part.labels, times)
+        return {"validation_accuracy": float(right.mean()) if np.isfinite(logits).all() else float("nan")}
+
+    def keep_best(self, row: Mapping[str, float]) -> None:
+        """Higher validation accuracy wins, then the later epoch: its learning rate has fallen further."""
+        accuracy, best = row.get("validation_accuracy", 0.0), self.facts["best"]
+        if best is None or accuracy >= best["accuracy"]:
+            improved = best is None or accuracy > best["accuracy"] or "validation_accuracy" not in row
+            since = row["epoch"] if improved else best["improved"]
+            self.facts["best"] = {"epoch": row["epoch"], "accuracy": accuracy, "improved": since}
+            if self.fabric.is_global_zero:
+                facts = {"epoch": row["epoch"]}
+                files.write_tensors(self.out / "weights" / "best.safetensors", self.net.state_dict(), facts)
+
+    def save(self, **more: float) -> None:
+        """Writes the state, unless the running epoch has left the finite numbers."""
+        self.saved = time.monotonic()
+        self.check_finite({"epoch": self.facts["epoch"] + 1} | {k: float(v) for k, v in self.sums.items()})
+        if self.fabric.is_global_zero:
+            state.save(self.out, self.modules, self.optimizer, self.sums, self.facts | more)
+            if self.facts["log"] and not more:
+                self.write_log()
+
+    def write_log(self) -> None:
+        """The log, whole: also after a kill between the last state and its row."""
+        files.write_table(self.out / "log.csv", pd.DataFrame(self.facts["log"]))
+
+    def finished(self) -> bool:
+        """All epochs done, or no better validation for `patience` of them."""
+        done, best, patience = self.facts["epoch"], self.facts["best"], self.settings.patience
+        return done >= self.settings.epochs or bool(patience and best and done - best["improved"] >= patience)
+
+    def record(self, status: str) -> None:
+        """Brings `run.json` up to date."""
+        best = self.facts["best"]
+        facts = files.read_json(self.out / "run.json")
+        facts |= {
+            "status": status,
+            "epochs": self.facts["epoch"],
+            "best_epoch": best["epoch"],
+            "seconds": round(self.facts["seconds"], 1),
+            "precision": str(self.fabric._precision.precision),
+        }
+        files.write_json(self.out / "run.json", facts)
+
+    def note(self) -> str:
+        last = self.facts["log"][-1] if self.facts["log"] else {}
+        shown = f"epoch {self.facts['epoch'] + 1}/{self.settings.epochs}"
+        if "validation_accuracy" in last:
+            shown += f", validation {100 * last['validation_accuracy']:.1f} %"
+        return shown
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[int, str], None]]:
+        """A bar over all steps, on the first process."""
+        total = len(self.batches) * self.settings.epochs
+        with bar() as shown:
+            task = shown.add_task(self.out.name, total=total, note="", visible=self.fabric.is_global_zero)
+            yield lambda done, note: shown.update(task, completed=done, note=note)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM are noted, and met after the step in flight."""
+    asked: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = {number: signal.signal(number, lambda got, _frame: asked.append(got)) for number in signals}
+    except ValueError:  # not the main thread: whoever runs this decides
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
