@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from spacewise import files, nets, runs, splits
+from spacewise.cache import Decoded, decoded
 from spacewise.errors import InputError
 from spacewise.learn import state, supervised, training
 from spacewise.learn.batches import Batches, in_order
