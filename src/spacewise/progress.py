@@ -32,6 +32,7 @@ def bar(*, transient: bool = True) -> Progress:
         TextColumn("{task.fields[note]}"),
         console=console,
         transient=transient,
+        refresh_per_second=2,  # drawing takes milliseconds that two cores need for the step
     )
 
 

@@ -111,8 +111,8 @@ class Training:
         steps = len(self.batches)
         done = self.facts["epoch"] * steps + self.facts["step"]
         rate = set_rate(self.optimizer, self.settings, done / (steps * self.settings.epochs))
-        torch.manual_seed(mixed(self.seed, 5, done, self.fabric.global_rank))  # dropout
         device = self.fabric.device
+        self.seed_dropout(mixed(self.seed, 5, done, self.fabric.global_rank))
         spaces = self.model(images.to(device, non_blocking=True))
         spaces, labels = self.gathered(spaces, labels.to(device, non_blocking=True))
         total, terms = self.objective(spaces, labels)
@@ -123,6 +123,12 @@ class Training:
             self.add(correct=(spaces["classifier"].argmax(dim=1) == labels).sum())
         self.add(total=total.detach(), samples=labels.new_tensor(len(labels)), **terms)
         self.facts["rate"] = rate
+
+    def seed_dropout(self, seed: int) -> None:
+        """What `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there."""
+        torch.default_generator.manual_seed(seed)
+        if self.fabric.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def gathered(self, spaces: Mapping[str, Tensor], labels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The global batch: a loss that compares samples sees those of all processes.
