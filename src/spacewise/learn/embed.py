@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 
@@ -25,10 +26,17 @@ def fabric(precision: str, **options: object) -> Fabric:
     """Fabric with our names of precisions."""
     keep_memory()
     if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun: on a CPU, Fabric would take "auto" for one device
+        atexit.register(_leave_group)
         here = int(os.environ["LOCAL_WORLD_SIZE"])
         options = {"devices": here, "num_nodes": int(os.environ["WORLD_SIZE"]) // here, **options}
     chosen = fast_precision() if precision == "auto" else precision
     return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
+
+
+def _leave_group() -> None:
+    """Ends the group before the interpreter does: its threads would abort the process."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class Selected(nn.Module):
