@@ -22,6 +22,15 @@ from spacewise.sources import Source, folder
 settings.register_profile("spacewise", deadline=None, derandomize=True)
 settings.load_profile("spacewise")
 
+# at the interpreter's end the group's threads can abort a process that has done its work
+LEAVE = """
+import os, sys, torch
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)
+"""
+
 CLASSES = ("checks", "dots", "stripes")
 PICTURES = 12  # a class
 SIDE = 24
@@ -115,7 +124,7 @@ def two_processes(tmp_path: Path) -> Callable[..., None]:
 
     def launch(script: str, *arguments: object) -> None:
         file = tmp_path / "script.py"
-        file.write_text(script, encoding="utf-8")
+        file.write_text(script + LEAVE, encoding="utf-8")
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", file]
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
         environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
