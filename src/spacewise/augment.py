@@ -65,3 +65,38 @@ def copies(samples: int, number: int, limit: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     shifts = offsets(samples * number, limit, generator).reshape(samples, number, 2)
     return torch.cat([torch.zeros(samples, 1, 2, dtype=torch.long), shifts], dim=1)
+
+
+def flips(samples: int, generator: torch.Generator) -> Tensor:
+    """Which of the samples are mirrored: bool (sample,), half of them on average."""
+    return torch.rand(samples, generator=generator) < 0.5
+
+
+def mirror(images: Tensor, chosen: Tensor) -> Tensor:
+    """Mirrors the chosen images (sample, band, height, width) left to right."""
+    return torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)
+
+
+def crops(samples: int, smallest: float, generator: torch.Generator) -> Tensor:
+    """Random squares (sample, 3): side as a share of the image's, from `smallest` to 1, left and top edge."""
+    side = smallest + (1 - smallest) * torch.rand(samples, generator=generator)
+    corners = torch.rand(samples, 2, generator=generator) * (1 - side)[:, None]
+    return torch.cat([side[:, None], corners], dim=1)
+
+
+def enlarge(images: Tensor, squares: Tensor) -> Tensor:
+    """Cuts one square out of each image and enlarges it to the image's size, bilinearly.
+
+    Args:
+        images: (sample, band, height, width), any type.
+        squares: (sample, 3) side, left, top, as shares of the image's sides; as from `crops`.
+
+    Returns:
+        float32, of the images' shape.
+    """
+    side, left, top = squares.to(images.device).unbind(1)
+    zero = torch.zeros_like(side)
+    # in the coordinates of the grid, the image reaches from -1 to 1
+    rows = [torch.stack([side, zero, 2 * left + side - 1], 1), torch.stack([zero, side, 2 * top + side - 1], 1)]
+    grid = torch.nn.functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)

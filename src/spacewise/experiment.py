@@ -53,7 +53,14 @@ class Supervised(Strict):
         shift: largest translation of a training image in pixels, each way; 0 for none.
         copies: 0 for fresh shifts every epoch; n for n fixed translated copies beside each image.
         precision: `bf16`, `float32`, or `auto`: bf16 where the machine multiplies in it.
-        patience: epochs without a better validation accuracy after which training stops; 0 for never.
+        patience: epochs without a better validation figure after which training stops; 0 for never.
+        per_class: samples of each class in a batch, of batch / per_class classes drawn in proportion to their
+            size; 0 for batches without regard to class.
+        flip: half of the training images are mirrored left to right.
+        crop: smallest side of a random square that is cut out and enlarged to the image, as a share of the
+            image's side; 1 for none.
+        freeze: steps during which layers that started from given weights stay as they are.
+        keep: epochs whose weights are kept, to be audited besides the last: 0 is the start.
     """
 
     name: Literal["supervised"] = "supervised"
@@ -68,6 +75,11 @@ class Supervised(Strict):
     copies: int = Field(0, ge=0)
     precision: Literal["auto", "bf16", "float32"] = "auto"
     patience: int = Field(0, ge=0)
+    per_class: int = Field(0, ge=0)
+    flip: bool = False
+    crop: float = Field(1.0, gt=0, le=1)
+    freeze: int = Field(0, ge=0)
+    keep: list[int] = []
 
 
 def supervised_settings(settings: Mapping[str, Any]) -> Supervised:
@@ -113,11 +125,16 @@ class Experiment(Strict):
         """Splits the source."""
         return _call("split", splits.SPLITS, self.data.split, source)
 
-    def chain(self, source: Source, classes: int) -> Chain:
-        """Builds the network, its weights drawn from the seed."""
+    def chain(self, source: Source, classes: int, *, empty: bool = False) -> Chain:
+        """Builds the network, its weights drawn from the seed or read from the file that the net names.
+
+        Args:
+            empty: without that file: the weights will be replaced by those of a run.
+        """
+        net = Named(name=self.net.name, **{k: v for k, v in self.net.options.items() if not (empty and k == "weights")})
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            return _call("net", nets.NETS, self.net, classes=classes, bands=source.read(0).shape[0])
+            return _call("net", nets.NETS, net, classes=classes, bands=source.read(0).shape[0])
 
     def goal(self) -> Objective:
         """Reads the objective."""
@@ -131,19 +148,22 @@ def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(terms, list | tuple) and all(isinstance(term, str) for term in terms):
         result["objective"] = [_canonical_term(term) for term in terms]
     if isinstance(result.get("net"), Mapping):
-        result["net"] = _canonical_named(result["net"], nets.NETS, keep="size")
+        result["net"] = _rooted(_canonical_named(result["net"], nets.NETS, keep="size"), "weights")
     data = result.get("data")
     if isinstance(data, Mapping):
         source, split = data.get("source"), data.get("split")
         if isinstance(source, Mapping):
-            source = _canonical_named(source, sources.SOURCES)
-            if "root" in source:
-                source["root"] = str(Path(str(source["root"])).expanduser().absolute())
+            source = _rooted(_canonical_named(source, sources.SOURCES), "root")
         if isinstance(split, Mapping):
             split = _canonical_named(split, splits.SPLITS)
         given = {"source": source, "split": split}
         result["data"] = {**data, **{key: value for key, value in given.items() if value is not None}}
     return result
+
+
+def _rooted(named: dict[str, Any], key: str) -> dict[str, Any]:
+    """The same with a path from the root of the file system."""
+    return named | ({key: str(Path(str(named[key])).expanduser().absolute())} if named.get(key) else {})
 
 
 def _canonical_term(text: str) -> str:

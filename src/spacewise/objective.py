@@ -90,13 +90,14 @@ class Objective(nn.Module):
             raise InputError("one loss stands on two spaces; give each term a loss of its own, as each keeps its state")
         self.losses = nn.ModuleList(term.loss for term in self.terms)
 
-    def bind(self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]]) -> None:
+    def bind(self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]], seed: int = 0) -> None:
         """Checks every space against the chain and makes room for the state of the losses.
 
         Args:
             chain: the network; an unknown space lists those that it has.
             classes: number of classes.
             sizes: shape of each space for one sample, as from `output_sizes`.
+            seed: of state that starts at random.
         """
         for term in self.terms:
             chain.check_space(term.space)
@@ -104,7 +105,7 @@ class Objective(nn.Module):
             shape = sizes[space]
             check_reading(space, reading, len(shape) + 1)
             pooled = len(shape) == 3 and reading != "flatten"
-            term.loss.bind(classes, shape[0] if pooled else math.prod(shape))
+            term.loss.bind(classes, shape[0] if pooled else math.prod(shape), seed)
 
     def check_batch(self, size: int) -> None:
         """Raises `InputError` where a loss cannot use batches of `size` samples."""

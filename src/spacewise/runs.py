@@ -66,9 +66,10 @@ class Run:
         return pd.read_csv(self.folder / "log.csv")
 
     def load(self, weights: str) -> None:
-        """Puts the `best` or the `last` weights into the network."""
-        if weights not in WEIGHTS:
-            raise unknown("weights", weights, WEIGHTS)
+        """Puts the `best`, the `last` or a kept epoch's (`epoch5`) weights into the network."""
+        kept = [f"epoch{epoch}" for epoch in self.experiment.regime.keep]
+        if weights not in (*WEIGHTS, *kept):
+            raise unknown("weights", weights, (*WEIGHTS, *kept))
         path = self.folder / "weights" / f"{weights}.safetensors"
         if not path.is_file():
             raise InputError(
@@ -108,7 +109,7 @@ def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "be
     if net is None:
         if experiment.net.name == "custom":
             raise InputError(f"{folder}: its network was made in Python; open it with open_run(folder, net=…)")
-        net = experiment.chain(source, len(split.classes))
+        net = experiment.chain(source, len(split.classes), empty=True)
     run = Run(folder, experiment, net, split, weights)
     run.load(weights)
     return run

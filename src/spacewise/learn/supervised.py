@@ -51,8 +51,11 @@ def supervised(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
     chosen = supervised_settings(settings)
+    beyond = [epoch for epoch in chosen.keep if not 0 <= epoch <= chosen.epochs]
+    if beyond:
+        raise InputError(f"keep names epoch {beyond[0]}, the training has epochs 0 (its start) to {chosen.epochs}")
     out = Path(out)
-    objective.bind(net, len(split.classes), output_sizes(net))
+    objective.bind(net, len(split.classes), output_sizes(net), seed)
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     if resume:
         _same(experiment, runs.read_experiment(out))
@@ -121,4 +124,7 @@ def make_batches(images: Decoded, split: Split, settings: Supervised, seed: int,
         copies=settings.copies,
         seed=seed,
         share=(lightning.global_rank, lightning.world_size),
+        per_class=settings.per_class,
+        flip=settings.flip,
+        crop=settings.crop,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -23,10 +23,11 @@ from spacewise.learn.batches import Batches, in_order, mixed
 from spacewise.learn.embed import Selected, embed
 from spacewise.learn.schedule import optimizer as make_optimizer
 from spacewise.learn.schedule import set_rate
+from spacewise.measures.nearest import nearest_neighbours
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
 from spacewise.progress import bar
-from spacewise.splits import Split
+from spacewise.splits import Part, Split
 
 SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
 
@@ -75,6 +76,8 @@ class Training:
         """The whole training."""
         with interruptible() as asked, self.progress() as advance:
             interrupted = self.together(asked)
+            if 0 in self.settings.keep and self.facts["epoch"] == self.facts["step"] == 0:
+                self.write_weights("epoch0", 0)
             while not self.finished():
                 self.epoch(interrupted, advance)
         if self.fabric.is_global_zero:
@@ -117,12 +120,20 @@ class Training:
         spaces, labels = self.gathered(spaces, labels.to(device, non_blocking=True))
         total, terms = self.objective(spaces, labels)
         self.fabric.backward(total)
+        if done < self.settings.freeze:
+            self.hold_given()
         self.wrapped.step()
         self.wrapped.zero_grad()
         if "classifier" in spaces:
             self.add(correct=(spaces["classifier"].argmax(dim=1) == labels).sum())
         self.add(total=total.detach(), samples=labels.new_tensor(len(labels)), **terms)
         self.facts["rate"] = rate
+
+    def hold_given(self) -> None:
+        """Layers that started from given weights stay as they are in this step."""
+        parameters = dict(self.net.named_parameters())
+        for name in getattr(self.net, "given", ()):
+            parameters[name].grad = None
 
     def seed_dropout(self, seed: int) -> None:
         """What `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there."""
@@ -168,6 +179,8 @@ class Training:
         self.facts |= {"epoch": number + 1, "step": 0}
         self.sums = {}
         self.keep_best(row)
+        if number + 1 in self.settings.keep:
+            self.write_weights(f"epoch{number + 1}", number + 1)
         self.save()
         if self.logger is not None and self.fabric.is_global_zero:
             self.logger.log_metrics({k: v for k, v in row.items() if k != "epoch"}, number + 1)
@@ -183,27 +196,53 @@ class Training:
             )
 
     def validate(self) -> dict[str, float]:
-        """Accuracy on the validation part: each image and, where training shifts, one translated copy."""
+        """The figure that chooses: accuracy; on classes that are not trained, recall at 1."""
         part = self.split.validation
-        if len(part) == 0 or "classifier" not in self.net.spaces:
+        if len(part) == 0:
             return {}
+        if self.split.disjoint:
+            return {"validation_recall": self.recall(part)}
+        return {"validation_accuracy": self.accuracy(part)} if "classifier" in self.net.spaces else {}
+
+    def accuracy(self, part: Part) -> float:
+        """Of each image and, where training shifts, one translated copy."""
         times = 2 if self.settings.shift else 1
         batches = in_order(self.batches.images, part, shift=self.settings.shift, copies=times - 1, seed=self.seed)
-        precision = "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
-        logits = embed(self.net, batches, ["classifier"], precision=precision)["classifier"]
+        logits = self.embedded(batches, "classifier")
         right = logits.argmax(axis=1) == np.tile(part.labels, times)
-        return {"validation_accuracy": float(right.mean()) if np.isfinite(logits).all() else float("nan")}
+        return float(right.mean()) if np.isfinite(logits).all() else float("nan")
+
+    def recall(self, part: Part) -> float:
+        """Recall at 1 in the deepest space under the objective."""
+        order = {name: place for place, name in enumerate(self.net.spaces)}
+        space = max(self.objective.spaces, key=lambda name: order[name.partition(":")[0]])
+        values = self.embedded(in_order(self.batches.images, part), space)
+        if not np.isfinite(values).all():
+            return float("nan")
+        values /= np.linalg.norm(values, axis=1, keepdims=True).clip(1e-12)
+        _, nearest = nearest_neighbours(values, values, 1, exclude_self=True)
+        return float((part.labels[nearest[:, 0]] == part.labels).mean())
+
+    def embedded(self, batches: Iterable[Tensor], space: str) -> np.ndarray:
+        """One space of images in order, in the precision of the training."""
+        precision = "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
+        return embed(self.net, batches, [space], precision=precision)[space]
 
     def keep_best(self, row: Mapping[str, float]) -> None:
-        """Higher validation accuracy wins, then the later epoch: its learning rate has fallen further."""
-        accuracy, best = row.get("validation_accuracy", 0.0), self.facts["best"]
-        if best is None or accuracy >= best["accuracy"]:
-            improved = best is None or accuracy > best["accuracy"] or "validation_accuracy" not in row
+        """The higher validation figure wins, then the later epoch: its learning rate has fallen further."""
+        figure = next((value for name, value in row.items() if name.startswith("validation_")), None)
+        score, best = figure or 0.0, self.facts["best"]
+        if best is None or score >= best["score"]:
+            improved = best is None or score > best["score"] or figure is None
             since = row["epoch"] if improved else best["improved"]
-            self.facts["best"] = {"epoch": row["epoch"], "accuracy": accuracy, "improved": since}
-            if self.fabric.is_global_zero:
-                facts = {"epoch": row["epoch"]}
-                files.write_tensors(self.out / "weights" / "best.safetensors", self.net.state_dict(), facts)
+            self.facts["best"] = {"epoch": row["epoch"], "score": score, "improved": since}
+            self.write_weights("best", row["epoch"])
+
+    def write_weights(self, name: str, epoch: float) -> None:
+        """Weights as they are now, under `weights/NAME.safetensors`."""
+        if self.fabric.is_global_zero:
+            path = self.out / "weights" / f"{name}.safetensors"
+            files.write_tensors(path, self.net.state_dict(), {"epoch": epoch})
 
     def save(self, **more: float) -> None:
         """Writes the state, unless the running epoch has left the finite numbers."""
@@ -239,9 +278,10 @@ class Training:
     def note(self) -> str:
         last = self.facts["log"][-1] if self.facts["log"] else {}
         shown = f"epoch {self.facts['epoch'] + 1}/{self.settings.epochs}"
-        if "validation_accuracy" in last:
-            shown += f", validation {100 * last['validation_accuracy']:.1f} %"
-        return shown
+        figures = [
+            f"{name.replace('_', ' ')} {100 * value:.1f} %" for name, value in last.items() if "validation" in name
+        ]
+        return ", ".join([shown, *figures])
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[int, str], None]]:

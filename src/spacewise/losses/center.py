@@ -64,7 +64,7 @@ class Center(Loss):
             raise unknown("centers of center", centers, CENTERS)
         self.register_buffer("centers", torch.zeros(0, 0))
 
-    def bind(self, classes: int, dimension: int) -> None:
+    def bind(self, classes: int, dimension: int, seed: int = 0) -> None:
         self.centers = self.centers.new_zeros(classes, dimension)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spacewise.errors import InputError, unknown
 from spacewise.losses.loss import Loss, check_batch
+from spacewise.losses.pairs import prepared, same_class, squared_distances
 
 FORMS = ("squared", "distance")
 PAIRS = ("all", "siamese")
@@ -50,7 +51,7 @@ def contrastive(
     """
     _check_names(form, pairs)
     check_batch(embeddings, labels)
-    values = embeddings.float() if embeddings.dtype.itemsize < 4 else embeddings
+    values = prepared(embeddings, normalise=False)
     if pairs == "siamese":
         squared, same = _siamese(values, labels)
     else:
@@ -80,16 +81,9 @@ def _siamese(values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _all_pairs(values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared distances and sameness of the pairs i < j, in the memory of the batch's square.
-
-    By the Gram matrix of centred vectors: centring costs nothing and keeps the cancellation small.
-    """
-    with torch.autocast(values.device.type, enabled=False):
-        centred = values - values.mean(dim=0, keepdim=True)
-        lengths = centred.square().sum(dim=1)
-        squared = (lengths[:, None] + lengths[None, :] - 2 * centred @ centred.T).clamp(min=0)
+    """Squared distances and sameness of the pairs i < j, in the memory of the batch's square."""
     upper = torch.ones(len(values), len(values), dtype=torch.bool, device=values.device).triu(1)
-    return squared[upper], (labels[:, None] == labels[None, :])[upper]
+    return squared_distances(values)[upper], same_class(labels)[upper]
 
 
 class Contrastive(Loss):

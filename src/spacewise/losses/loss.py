@@ -25,8 +25,12 @@ class Loss(nn.Module):
         super().__init__()
         self.options = options
 
-    def bind(self, classes: int, dimension: int) -> None:
-        """Makes room for state, once the number of classes and the dimension of the space are known."""
+    def bind(self, classes: int, dimension: int, seed: int = 0) -> None:
+        """Makes room for state, once the number of classes and the dimension of the space are known.
+
+        Args:
+            seed: of state that starts at random (proxies); equal on every process.
+        """
 
     def check_batch(self, size: int) -> None:
         """Raises `InputError` where batches of `size` samples cannot be used."""

@@ -11,6 +11,30 @@ from spacewise.nets.chain import Chain, Spaces, classify
 WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
+def convolutions(bands: int, *, normalisation: bool, width: int = 64) -> nn.Sequential:
+    """The thirteen convolutions with ReLU and the five poolings, in torchvision's order.
+
+    Args:
+        bands: of the image.
+        normalisation: batch normalisation after each convolution.
+        width: channels of the first convolution, 64 in VGG16; the others in proportion.
+    """
+    layers: list[nn.Module] = []
+    previous = bands
+    for widths in WIDTHS:
+        for channels in (given * width // 64 for given in widths):
+            layers.append(nn.Conv2d(previous, channels, 3, padding=1))
+            layers += [nn.BatchNorm2d(channels)] if normalisation else []
+            layers.append(nn.ReLU(inplace=True))
+            previous = channels
+        layers.append(nn.MaxPool2d(2))
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):  # without this, thirteen layers do not start to learn
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]
+    return nn.Sequential(*layers)
+
+
 class VGG(Chain):
     """Spaces `pool1` to `pool5` (maps), `fc6`, `feature` (fc7), `classifier`, `probability`."""
 
@@ -19,16 +43,7 @@ class VGG(Chain):
 
     def __init__(self, classes: int, bands: int, size: int, normalisation: bool) -> None:
         super().__init__(bands, size)
-        layers: list[nn.Module] = []
-        previous = bands
-        for widths in WIDTHS:
-            for width in widths:
-                layers.append(nn.Conv2d(previous, width, 3, padding=1))
-                layers += [nn.BatchNorm2d(width)] if normalisation else []
-                layers.append(nn.ReLU(inplace=True))
-                previous = width
-            layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
+        self.features = convolutions(bands, normalisation=normalisation)
         self.classifier = nn.Sequential(
             nn.Linear(512 * 7 * 7, 4096),
             nn.ReLU(),
@@ -38,10 +53,6 @@ class VGG(Chain):
             nn.Dropout(0.5),
             nn.Linear(4096, classes),
         )
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):  # without this, sixteen layers do not start to learn
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]
 
     def represent(self, images: Tensor) -> Spaces:
         spaces: Spaces = {}

@@ -1,23 +1,19 @@
-"""Which samples train, validate, test or confuse: seeded, checked for leakage, hashed."""
+"""Parts of a source: checked for leakage, hashed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from spacewise.describe import described
 from spacewise.errors import InputError, unknown
 from spacewise.sources.source import Source
 
 Where = Mapping[str, Any]  # fact -> the value, or the list of values, that a sample must have
-
-MSTAR_CLASSES = ("BMP2", "BTR70", "T72", "BTR60", "2S1", "BRDM2", "D7", "T62", "ZIL131", "ZSU23-4")
-MSTAR_TRAINING_SERIALS = {"BMP2": "c21", "BTR70": "c71", "T72": "132"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,8 @@ class Split:
     """The parts of a source.
 
     Attributes:
-        train, validation, test: parts with classes in common; validation may be empty.
+        train, validation, test: parts with classes in common, or (`disjoint`) each with its own; validation
+            may be empty.
         confusers: samples of classes that the network never learns; may be empty.
         group: the fact that must not be shared between training and test, "" where there is none.
     """
@@ -70,6 +67,11 @@ class Split:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.train.classes
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether testing is on classes that are not trained: by retrieval, not by classification."""
+        return self.test.classes != self.train.classes
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -134,46 +136,7 @@ def select(source: Source, where: Where) -> np.ndarray:
     return np.flatnonzero(mask)
 
 
-@described
-def by_fact(
-    source: Source,
-    *,
-    train: Where,
-    test: Where,
-    confusers: Where | None = None,
-    validation: float = 0.1,
-    seed: int = 0,
-    fold: int = 0,
-    novelty: str = "",
-    group: str = "",
-) -> Split:
-    """Samples train and test by their facts: 17 degrees trains, 15 degrees tests.
-
-    Args:
-        train, test, confusers: fact -> value or values. Test samples of classes that are not trained
-            are left out; confusers are only of such classes.
-        validation: share of the training samples, by class, that is held out to choose by.
-        seed, fold: which samples are held out; folds of one seed differ.
-        novelty: a fact such as `serial`: the test set is reported as `seen` and `unseen` by whether
-            the value occurs in training for the class.
-        group: a fact whose values must not be shared between parts (checked, reported).
-
-    Raises:
-        InputError: an unknown fact or value, an empty part, fewer than two classes.
-    """
-    chosen = select(source, train)
-    labels = source.facts["label"].to_numpy()
-    classes = tuple(sorted(set(labels[chosen])))
-    _two_classes(source, classes)
-    rows = select(source, test)
-    rows = rows[np.isin(labels[rows], classes)]
-    others = select(source, confusers) if confusers else np.zeros(0, np.int64)
-    others = others[~np.isin(labels[others], classes)]
-    kept, held = hold_out(chosen, labels[chosen], validation, [seed, fold])
-    return _split(source, classes, kept, held, rows, others, novelty, group)
-
-
-def _split(
+def assembled(
     source: Source,
     classes: tuple[str, ...],
     train: np.ndarray,
@@ -183,7 +146,8 @@ def _split(
     novelty: str,
     group: str,
 ) -> Split:
-    _two_classes(source, classes)
+    """The split of these rows; raises `InputError` for one class, no test samples, or an overlap."""
+    check_classes(source, classes)
     if len(test) == 0:
         raise InputError(f"{source.root or source.name}: the split leaves no test samples of the training classes")
     overlap = np.intersect1d(np.concatenate([train, validation]), test)
@@ -203,7 +167,8 @@ def _split(
     )
 
 
-def _two_classes(source: Source, classes: Sequence[str]) -> None:
+def check_classes(source: Source, classes: Sequence[str]) -> None:
+    """Raises `InputError` for fewer than two classes."""
     if len(classes) < 2:
         names = ", ".join(classes) or "none"
         raise InputError(f"{source.root or source.name}: training needs two classes or more, there are: {names}")
@@ -240,128 +205,3 @@ def hold_out(
         held.append(mine[: min(max(1, round(share * len(mine))), len(mine) - 1)])
     out = np.sort(np.concatenate(held))
     return np.setdiff1d(rows, out), out
-
-
-@described
-def mstar_seen_unseen(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
-    """Ten classes, 17 degrees train, 15 degrees test, one serial of BMP2, BTR70 and T72 in training.
-
-    Wang et al., section III-A. `unseen` are BMP2 9563, 9566 and T72 812, s7.
-    """
-    present = [name for name in MSTAR_CLASSES if name in source.classes]
-    facts = source.facts
-    serial = source.fact("serial")
-    fixed = facts["label"].map(MSTAR_TRAINING_SERIALS)
-    serials = sorted(set(serial[facts["label"].isin(present) & (fixed.isna() | (fixed == serial))]))
-    return by_fact(
-        source,
-        train={"depression": 17, "label": present, "serial": serials},
-        test={"depression": 15, "label": present},
-        validation=validation,
-        seed=seed,
-        fold=fold,
-        novelty="serial",
-    )
-
-
-@described
-def mstar_confusers(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
-    """BMP2, BTR70, T72 known; 2S1 and ZIL131 confuse. Wang et al., section IV-A, after Chen et al.
-
-    Training and test use the serials c21, c71 and 132 (588 chips in test).
-    """
-    serials = list(MSTAR_TRAINING_SERIALS.values())
-    known = list(MSTAR_TRAINING_SERIALS)
-    return by_fact(
-        source,
-        train={"depression": 17, "label": known, "serial": serials},
-        test={"depression": 15, "label": known, "serial": serials},
-        confusers={"depression": 15, "label": ["2S1", "ZIL131"]},
-        validation=validation,
-        seed=seed,
-        fold=fold,
-    )
-
-
-@described
-def roles(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
-    """The simulated source's own parts: seen serials train, all serials test, confusers confuse."""
-    return by_fact(
-        source,
-        train={"role": "train"},
-        test={"role": "test"},
-        confusers={"role": "confuser"} if "confuser" in set(source.fact("role")) else None,
-        validation=validation,
-        seed=seed,
-        fold=fold,
-        novelty="serial",
-    )
-
-
-@described
-def folders(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
-    """The folder source's own `train` and `test` folders."""
-    return by_fact(
-        source, train={"split": "train"}, test={"split": "test"}, validation=validation, seed=seed, fold=fold
-    )
-
-
-@described
-def stratified(source: Source, *, test: float = 0.5, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
-    """A random share of each class tests; of the rest, `validation` is held out.
-
-    Wang et al., section V-A: half of AID tests, a tenth of the other half validates.
-    """
-    if not 0 < test < 1:
-        raise InputError(f"test must be a share between 0 and 1, not {test}")
-    rows, labels = np.arange(len(source)), source.facts["label"].to_numpy()
-    rest, tested = hold_out(rows, labels, test, [seed, fold, 1])
-    return _hold_out_rest(source, rest, tested, validation, [seed, fold])
-
-
-@described
-def kfold(source: Source, *, folds: int = 5, fold: int = 0, validation: float = 0.1, seed: int = 0) -> Split:
-    """Stratified k-fold: each sample tests in exactly one of the folds."""
-    from sklearn.model_selection import StratifiedKFold
-
-    if folds < 2:
-        raise InputError(f"folds must be 2 or more, not {folds}")
-    if not 0 <= seed < 2**32:
-        raise InputError(f"seed must be 0 to {2**32 - 1}, not {seed}")
-    if not 0 <= fold < folds:
-        raise InputError(f"fold must be 0 to {folds - 1}, not {fold}")
-    labels = source.facts["label"].to_numpy()
-    smallest = pd.Series(labels).value_counts()
-    if smallest.min() < folds:
-        raise InputError(f"class '{smallest.idxmin()}' has {smallest.min()} samples, too few for {folds} folds")
-    pieces = StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
-    rest, tested = list(pieces)[fold]
-    return _hold_out_rest(source, rest, tested, validation, [seed, fold])
-
-
-def _hold_out_rest(
-    source: Source, rest: np.ndarray, tested: np.ndarray, validation: float, seed: Sequence[int]
-) -> Split:
-    labels = source.facts["label"].to_numpy()
-    kept, held = hold_out(rest, labels[rest], validation, seed)
-    return _split(source, tuple(sorted(set(labels[rest]))), kept, held, tested, rest[:0], "", "")
-
-
-SPLITS: dict[str, Callable[..., Split]] = {
-    "by-fact": by_fact,
-    "mstar-seen-unseen": mstar_seen_unseen,
-    "mstar-confusers": mstar_confusers,
-    "roles": roles,
-    "folders": folders,
-    "stratified": stratified,
-    "kfold": kfold,
-}
-
-
-def default(source: Source) -> str:
-    """The name of the split that a source is made for."""
-    if source.name == "mstar":
-        return "mstar-seen-unseen"
-    if source.name == "simulated":
-        return "roles"
-    return "folders" if {"train", "test"} <= set(source.facts.get("split", ())) else "stratified"

@@ -1,0 +1,58 @@
+"""Splits disjoint by class: what is tested was never trained, not even as a class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spacewise.describe import described
+from spacewise.errors import InputError
+from spacewise.sources.source import Source
+from spacewise.splits.split import Part, Split, check_classes
+
+
+@described
+def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fold: int = 0) -> Split:
+    """Half of the classes train, the other half tests, and some of the training half validate.
+
+    Where the source has the fact `protocol` (Cars-196, CUB-200-2011, Stanford Online Products: the first half
+    of the classes, as in Oh Song et al. 2016), it says which classes train; elsewhere half of the classes,
+    the larger half of an odd number, are drawn to test.
+
+    Args:
+        validation: share of the training classes that is held out to choose by; at least one where it is
+            above 0, so that the choice is made on classes that are new, too.
+        seed, fold: which classes are drawn; folds of one seed differ.
+
+    Raises:
+        InputError: fewer than two training classes, none to test, or a share outside 0 to below 1.
+    """
+    if not 0 <= validation < 1:
+        raise InputError(f"validation must be a share from 0 to below 1, not {validation}")
+    if min(seed, fold) < 0:
+        raise InputError(f"seed and fold must be 0 or more, not {seed} and {fold}")
+    generator = np.random.default_rng([seed, fold])
+    training, tested = _halves(source, generator)
+    held = round(validation * len(training))
+    held = max(1, held) if validation else 0
+    order = generator.permutation(len(training))
+    chosen = sorted(training[i] for i in order[held:])
+    validating = sorted(training[i] for i in order[:held])
+    check_classes(source, chosen)
+    labels = source.facts["label"].to_numpy()
+    parts = (Part(source, np.flatnonzero(np.isin(labels, names)), tuple(names)) for names in (chosen, validating))
+    test = Part(source, np.flatnonzero(np.isin(labels, tested)), tuple(tested))
+    return Split(source, *parts, test, Part(source, np.zeros(0, np.int64), tuple(chosen)))
+
+
+def _halves(source: Source, generator: np.random.Generator) -> tuple[list[str], list[str]]:
+    """Names of the training and of the test classes, sorted."""
+    if "protocol" in source.facts:
+        facts = source.facts
+        training = sorted(set(facts["label"][facts["protocol"] == "train"]))
+        tested = sorted(set(facts["label"]) - set(training))
+        return training, tested
+    order = generator.permutation(list(source.classes))
+    half = len(order) // 2
+    if half == 0:
+        raise InputError(f"{source.root or source.name}: one class, two are needed to train on some and test on others")
+    return sorted(map(str, order[:half])), sorted(map(str, order[half:]))
