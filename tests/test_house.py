@@ -16,7 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = (
     {"cli"},
     {"recipes"},
-    {"learn", "audits", "audit_tables", "report", "check", "runs", "experiment"},
+    {"learn", "adopt", "audits", "report", "check", "runs", "experiment"},
     {"objective", "losses", "nets", "measures"},
     {"sources", "splits", "augment", "cache"},
     {"errors", "files", "progress", "describe", "allocator"},

@@ -28,7 +28,7 @@ MOST = 20_000  # samples that the tree is asked about
 QUANTILES = 17  # of the outermost cells, from the darkest to the brightest
 FEW = 50
 # Facts that name the object or its part: they tell the class by what they are.
-NAMES = ("id", "label", "split", "role", "serial", "frame")
+NAMES = ("id", "label", "split", "role", "serial", "frame", "number", "protocol", "group")
 
 # Share of the way from chance to certainty above which a clue is a leak. In a scene brightness and
 # borders belong to what is to be recognised, and only an overwhelming clue is none of the picture's.

@@ -53,7 +53,7 @@ class EmbeddingVGG(Chain):
         spaces: Spaces = {}
         maps = images
         names = iter(CONVOLUTIONS)
-        for layer in self.features[:-1]:  # the last pooling is the one over all positions
+        for layer in list(self.features)[:-1]:  # the last pooling is the one over all positions
             maps = layer(maps)
             if isinstance(layer, nn.ReLU):
                 spaces[f"pool{next(names)}"] = largest(maps)

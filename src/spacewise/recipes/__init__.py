@@ -1,7 +1,7 @@
 """The papers' tables and figures, by name."""
 
-from spacewise.recipes import dual_loss
-from spacewise.recipes.recipe import Recipe, place_of, plan, reproduce
+from spacewise.recipes import dual_loss, layers
+from spacewise.recipes.recipe import Asked, Recipe, places, plan, reproduce
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -14,7 +14,8 @@ RECIPES: dict[str, Recipe] = {
         dual_loss.POOLING,
         dual_loss.TABLE7,
         dual_loss.FIGURE10,
+        *layers.STUDIES,
     )
 }
 
-__all__ = ["RECIPES", "Recipe", "place_of", "plan", "reproduce"]
+__all__ = ["RECIPES", "Asked", "Recipe", "places", "plan", "reproduce"]

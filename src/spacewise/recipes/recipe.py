@@ -9,9 +9,10 @@ from typing import Any
 
 from spacewise import runs
 from spacewise.errors import InputError, unknown
-from spacewise.experiment import Experiment
+from spacewise.experiment import Experiment, changed_experiment
 from spacewise.learn import ensure
 from spacewise.progress import console
+from spacewise.sources import recognise
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Arm:
         title: as the paper names it.
         net, objective: as in an experiment.
         regime: settings that differ from the recipe's.
+        given: the network starts from the weights that `--data weights=FILE` names, where it does.
     """
 
     title: str
     net: Mapping[str, Any]
     objective: Sequence[str]
     regime: Mapping[str, Any] = field(default_factory=dict)
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,14 @@ class Recipe:
         name: `dual-loss.table2`.
         title: what it shows, and where in which paper.
         data: the name in `--data NAME=DIR`.
-        source: the format of the data.
+        source: the format of the data; recognised where it is empty.
         split: as in an experiment; the fold is added.
         arms: key -> paper's figures for it (percent), in the paper's order; empty where it prints none.
         catalogue: key -> arm.
         regime: settings of all arms.
         copies: translated copies of each test sample.
         finish: turns the finished runs into tables, figures and a page; returns what it made.
+        moments: at how many moments, evenly spaced from the start on, the weights are kept.
     """
 
     name: str
@@ -57,6 +61,26 @@ class Recipe:
     regime: Mapping[str, Any]
     copies: int
     finish: Callable[[Recipe, Mapping[str, Sequence[runs.Run]], Path], Path]
+    moments: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a recipe is run.
+
+    Attributes:
+        places: what `--data NAME=PATH` options name: the images, and the weights to start from.
+        folds: repetitions; each holds out other samples (or draws other classes) and starts from other weights.
+        epochs: instead of the recipe's.
+        only: keys of arms to cut it down to.
+        changes: `key=value` changes of every experiment, such as `net.size=64`.
+    """
+
+    places: Mapping[str, Path]
+    folds: int = 1
+    epochs: int | None = None
+    only: Sequence[str] = ()
+    changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -69,42 +93,27 @@ class Planned:
     folder: Path
 
 
-def plan(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    folds: int = 1,
-    epochs: int | None = None,
-    only: Sequence[str] = (),
-) -> list[Planned]:
-    """The experiments of a recipe, fold by fold.
-
-    Args:
-        data: the source's folder.
-        out: where runs go; runs of recipes with the same split are shared.
-        folds: each holds out other validation samples and starts from other weights.
-        epochs: instead of the recipe's.
-        only: keys of arms to cut it down to.
+def plan(recipe: Recipe, asked: Asked, out: Path) -> list[Planned]:
+    """The experiments of a recipe, fold by fold, with runs in `out`; recipes with the same split share them.
 
     Raises:
-        InputError: an unknown arm, no fold.
+        InputError: an unknown arm, no fold, a change that does not fit.
     """
-    if folds < 1:
-        raise InputError(f"folds must be 1 or more, not {folds}")
-    for key in only:
+    if asked.folds < 1:
+        raise InputError(f"folds must be 1 or more, not {asked.folds}")
+    for key in asked.only:
         if key not in recipe.arms:
             raise unknown(f"row of {recipe.name}", key, recipe.arms)
-    chosen = [key for key in recipe.arms if not only or key in only]
     return [
         Planned(
             key,
             fold,
-            experiment(recipe, key, data, fold, epochs),
+            experiment(recipe, key, fold, asked),
             out / "runs" / f"{first_of_its_kind(recipe.catalogue, key)}-fold{fold}",
         )
-        for fold in range(folds)
-        for key in chosen
+        for fold in range(asked.folds)
+        for key in recipe.arms
+        if not asked.only or key in asked.only
     ]
 
 
@@ -118,31 +127,32 @@ def first_of_its_kind(catalogue: Mapping[str, Arm], key: str) -> str:
     )
 
 
-def experiment(recipe: Recipe, key: str, data: Path, fold: int, epochs: int | None) -> Experiment:
+def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     """The experiment of one arm and fold."""
     arm = recipe.catalogue[key]
-    regime = {**recipe.regime, **arm.regime} | ({"epochs": epochs} if epochs else {})
-    split = dict(recipe.split) | ({"fold": fold} if fold else {})
-    return Experiment(
-        data={"source": {"name": recipe.source, "root": str(data)}, "split": split},
-        net=dict(arm.net),
-        objective=list(arm.objective),
-        regime=regime,
-        seed=fold,
+    regime = {**recipe.regime, **arm.regime} | ({"epochs": asked.epochs} if asked.epochs else {})
+    if recipe.moments:
+        regime["keep"] = sorted({moment * regime["epochs"] // recipe.moments for moment in range(recipe.moments)})
+    weights = {"weights": str(asked.places["weights"])} if arm.given and "weights" in asked.places else {}
+    root = asked.places[recipe.data]
+    return changed_experiment(
+        Experiment(
+            data={
+                "source": {"name": recipe.source or recognise(root), "root": str(root)},
+                "split": dict(recipe.split) | ({"fold": fold} if fold else {}),
+            },
+            net=dict(arm.net) | weights,
+            objective=list(arm.objective),
+            regime=regime,
+            seed=fold,
+        ),
+        asked.changes,
     )
 
 
-def reproduce(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    folds: int = 1,
-    epochs: int | None = None,
-    only: Sequence[str] = (),
-) -> Path:
+def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
     """Runs a recipe as far as it has not been run, and returns the page that it made."""
-    experiments = plan(recipe, data, out, folds=folds, epochs=epochs, only=only)
+    experiments = plan(recipe, asked, out)
     finished: dict[str, list[runs.Run]] = {}
     for number, planned in enumerate(experiments, start=1):
         console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
@@ -150,20 +160,23 @@ def reproduce(
     return recipe.finish(recipe, finished, out)
 
 
-def place_of(recipe: Recipe, given: Sequence[str]) -> Path:
-    """The folder that `NAME=DIR` options name for a recipe.
+def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
+    """What `NAME=PATH` options name for a recipe.
 
     Raises:
-        InputError: an option of another form or name, a missing folder, or none for this recipe.
+        InputError: an option of another form or name, a missing folder or file, or none for this recipe's images.
     """
-    places = {}
+    takes = [recipe.data, *(["weights"] if any(recipe.catalogue[key].given for key in recipe.arms) else [])]
+    found = {}
     for option in given:
-        name, equals, folder = option.partition("=")
+        name, equals, path = option.partition("=")
         if not equals:
             raise InputError(f"--data takes NAME=DIR, such as {recipe.data}=chips, not '{option}'")
-        places[name] = Path(folder)
-    if recipe.data not in places:
-        raise InputError(f"{recipe.name} needs --data {recipe.data}=DIR, the folder of the {recipe.data} images")
-    if not places[recipe.data].is_dir():
-        raise InputError(f"{places[recipe.data]} is no folder; --data {recipe.data}=DIR takes that of the images")
-    return places[recipe.data]
+        if name not in takes:
+            raise unknown(f"name for --data of {recipe.name}", name, takes)
+        found[name] = Path(path)
+    if recipe.data not in found:
+        raise InputError(f"{recipe.name} needs --data {recipe.data}=DIR, the folder of the {recipe.data}")
+    if not found[recipe.data].is_dir():
+        raise InputError(f"{found[recipe.data]} is no folder; --data {recipe.data}=DIR takes that of the images")
+    return found

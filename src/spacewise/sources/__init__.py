@@ -6,22 +6,57 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spacewise.errors import InputError, unknown
+from spacewise.sources.cars import cars
+from spacewise.sources.cars import holds as holds_cars
+from spacewise.sources.cub import cub
+from spacewise.sources.cub import holds as holds_cub
 from spacewise.sources.folder import folder
+from spacewise.sources.listed import homes
 from spacewise.sources.mstar import mstar
+from spacewise.sources.products import holds as holds_products
+from spacewise.sources.products import products
 from spacewise.sources.simulated import simulated
 from spacewise.sources.source import Source
 
 SOURCES: dict[str, Callable[..., Source]] = {
     "folder": folder,
     "mstar": mstar,
+    "cars": cars,
+    "cub": cub,
+    "products": products,
     "simulated": simulated,
 }
+LISTED = {"cub": holds_cub, "products": holds_products, "cars": holds_cars}  # told by their files of annotations
 
-__all__ = ["SOURCES", "Source", "folder", "mstar", "open_source", "recognise", "simulated"]
+__all__ = [
+    "SOURCES",
+    "Source",
+    "cars",
+    "cub",
+    "folder",
+    "mstar",
+    "open_source",
+    "products",
+    "recognise",
+    "simulated",
+]
 
 
 def recognise(root: str | Path) -> str:
-    """The format of a folder by its look: `mstar` where a folder is named like `17_DEG`, else `folder`."""
+    """The format of a folder by its look.
+
+    `cub`, `products`, `cars` where the folder, or one directly in it, holds that set's annotations;
+    `mstar` where a folder is named like `17_DEG`; else `folder`.
+
+    Raises:
+        InputError: the folder holds several of the annotated sets.
+    """
+    sets = [(name, home) for name, holds in LISTED.items() for home in homes(Path(root), holds)]
+    if len(sets) > 1:
+        found = ", ".join(f"{name} in {home}" for name, home in sets)
+        raise InputError(f"{root} holds several data sets ({found}), expected the folder of one")
+    if sets:
+        return sets[0][0]
     for place, folders, _ in os.walk(root):
         if any(re.fullmatch(r"\d+_DEG", name, re.IGNORECASE) for name in [Path(place).name, *folders]):
             return "mstar"

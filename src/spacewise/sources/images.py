@@ -1,4 +1,4 @@
-"""Decode one picture file to an array (band, height, width) in the dtype that it is stored in."""
+"""One picture file as an array (band, height, width)."""
 
 from __future__ import annotations
 
@@ -44,6 +44,18 @@ def decode(path: str | Path) -> np.ndarray:
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error on broken bytes
         raise InputError(f"cannot read {path}: {_one_line(error)}") from error
     return _checked(path, image)
+
+
+def rgb(path: str | Path) -> np.ndarray:
+    """Decode one 8-bit picture as RGB (3, height, width), uint8; a grey one has three equal bands.
+
+    Raises:
+        InputError: as `decode`; also for other than 8 bits, and other than one or three bands.
+    """
+    image = decode(path)
+    if image.dtype != np.uint8 or len(image) not in (1, 3):
+        raise InputError(f"{path}: has {len(image)} bands of {image.dtype}, expected 8-bit grey or RGB")
+    return image if len(image) == 3 else np.repeat(image, 3, axis=0)
 
 
 def _one_line(error: Exception) -> str:

@@ -39,9 +39,11 @@ def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fo
     validating = sorted(training[i] for i in order[:held])
     check_classes(source, chosen)
     labels = source.facts["label"].to_numpy()
-    parts = (Part(source, np.flatnonzero(np.isin(labels, names)), tuple(names)) for names in (chosen, validating))
-    test = Part(source, np.flatnonzero(np.isin(labels, tested)), tuple(tested))
-    return Split(source, *parts, test, Part(source, np.zeros(0, np.int64), tuple(chosen)))
+
+    def part(names: list[str]) -> Part:
+        return Part(source, np.flatnonzero(np.isin(labels, names)), tuple(names))
+
+    return Split(source, part(chosen), part(validating), part(tested), part([]))
 
 
 def _halves(source: Source, generator: np.random.Generator) -> tuple[list[str], list[str]]:

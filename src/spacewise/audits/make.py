@@ -1,0 +1,194 @@
+"""All measures of all spaces of one run: embed once, ask everything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spacewise import files
+from spacewise.audits.embedding import chips, embedded, pixels, views
+from spacewise.audits.recommendation import recommendation
+from spacewise.audits.retrieval import chosen_rows, kept_epochs, retrieval_tables
+from spacewise.audits.stored import Audit
+from spacewise.audits.tables import accuracy_table, rejection_table, spaces_table
+from spacewise.errors import InputError
+from spacewise.measures.confusion import confusion
+from spacewise.runs import Run
+from spacewise.sources import open_source
+from spacewise.splits import Part
+
+
+def audit(run: Run, part: Part | None = None, *, copies: int = 0, shift: int | None = None, seed: int = 0) -> Audit:
+    """Measures every space of a run on a part (its own test part where none is given).
+
+    Args:
+        run: trained; its training part is embedded too, since most questions compare with it.
+        part: what is tested. Samples of classes that the network does not know are confusers.
+        copies: also measure accuracy on this many fixed translated copies of each sample.
+        shift: of the copies, in pixels; the training's own where it is not given.
+        seed: of copies and bootstrap.
+
+    Returns:
+        The audit, written to `RUN/audit` (or `RUN/audit-NAME` for other data). An older one is replaced.
+
+    Raises:
+        InputError: no labelled test sample, bands that do not fit, copies without a shift.
+    """
+    shift = run.experiment.regime.shift if shift is None else shift
+    if copies and not shift:
+        raise InputError(f"{copies} translated copies need a shift above 0")
+    own = part is None or part.source is run.split.source
+    parts = _parts(run, part)
+    if not len(parts["test"]):
+        raise InputError(f"nothing to test: no sample of the classes {', '.join(run.split.classes)}")
+    name = "audit" if own else f"audit-{(parts['test'].source.root or Path('data')).name}"
+    folder = run.folder / name
+    partial = folder.with_name(f".{name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _fill(partial, run, parts, copies, shift, seed)
+        _replace(partial, folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Audit(folder)
+
+
+def _replace(partial: Path, folder: Path) -> None:
+    """Puts a folder in the place of an older one."""
+    old = folder.with_name(f".{folder.name}.old.partial")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _parts(run: Run, part: Part | None) -> dict[str, Part]:
+    """What is embedded: the run's parts, or its training part and the other data that are tested."""
+    parts = dict(run.split.parts)
+    if part is not None and part is not run.split.test:
+        known = part.labels >= 0
+        subsets = {name: mask[known] for name, mask in part.subsets.items()}
+        parts["test"] = Part(part.source, part.rows[known], part.classes, subsets)
+        parts["confusers"] = Part(part.source, part.rows[~known], part.classes)
+    if not by_retrieval(run):
+        del parts["validation"]
+    return parts
+
+
+def by_retrieval(run: Run) -> bool:
+    """Whether a run can only be judged by retrieval: its test classes are not trained, or it has no classifier."""
+    return run.split.disjoint or "classifier" not in run.net.spaces
+
+
+def _fill(folder: Path, run: Run, parts: Mapping[str, Part], copies: int, shift: int, seed: int) -> None:
+    began = time.monotonic()
+    (folder / "spaces").mkdir(parents=True)
+    spaces = embedded(folder, run, parts)
+    samples = pd.concat(
+        [part.facts.assign(part=name, target=part.labels) for name, part in parts.items() if len(part)],
+        ignore_index=True,
+    )
+    floor = {"pixels": pixels(parts)}
+    tables, columns = retrieval_tables({**floor, **spaces}, samples, seed)
+    tables["retrieval"] = pd.concat([chosen_rows(tables["retrieval"], run), kept_epochs(run, parts, seed)])
+    facts: dict[str, Any] = {}
+    if by_retrieval(run):
+        facts = _facts_of_retrieval(run, parts, samples, columns, seed)
+    else:
+        more, classified = _classified(spaces, floor["pixels"], samples, run, parts, copies, shift, seed)
+        tables, columns = tables | more, columns | classified
+    samples = samples.assign(**columns)
+    for name, table in {**tables, "samples": samples}.items():
+        files.write_table(folder / f"{name}.parquet", table)
+    np.save(folder / "chips.npy", chips(parts))
+    facts |= {
+        "run": run.name,
+        "weights": run.weights,
+        "experiment": json.loads(run.experiment.model_dump_json()),
+        "training": run.facts,
+        "log": run.log.to_dict("records"),
+        "classes": list(run.split.classes),
+        "spaces": list(run.net.spaces),
+        "novelty": list(parts["test"].subsets),
+        "copies": copies,
+        "shift": shift,
+        "seed": seed,
+        "parts": {name: len(part) for name, part in parts.items()},
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    files.write_json(folder / "audit.json", facts)
+
+
+def _classified(
+    spaces: Mapping[str, np.ndarray],
+    floor: np.ndarray,
+    samples: pd.DataFrame,
+    run: Run,
+    parts: Mapping[str, Part],
+    copies: int,
+    shift: int,
+    seed: int,
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The tables, and the columns of samples, of a network that knows the test classes."""
+    columns: dict[str, Any] = {
+        "prediction": spaces["classifier"].argmax(axis=1),
+        "confidence": spaces["probability"].max(axis=1),
+    }
+    columns["correct"] = columns["prediction"] == samples["target"].to_numpy()
+    test = (samples["part"] == "test").to_numpy()
+    masks = subsets(parts["test"])
+    labels, predictions = samples["target"].to_numpy()[test], columns["prediction"][test]
+    tables = {
+        "accuracy": accuracy_table(views(run, parts["test"], copies, shift, seed), labels, masks, seed),
+        "confusion": confusion(labels, predictions, run.split.classes).rename_axis("class").reset_index(),
+        "spaces": spaces_table(spaces, floor, samples, masks),
+    }
+    if len(parts["confusers"]):
+        seen = samples.assign(correct=columns["correct"])
+        tables["rejection"], scores = rejection_table(spaces, seen, run.net.last_layer(), seed)
+        columns |= {f"score:{name}": values for name, values in scores.items()}
+    for name, mask in masks.items():
+        columns[f"subset:{name}"] = pd.Series(mask, index=np.flatnonzero(test)).reindex(samples.index)
+    return tables, columns
+
+
+def _facts_of_retrieval(
+    run: Run, parts: Mapping[str, Part], samples: pd.DataFrame, columns: Mapping[str, np.ndarray], seed: int
+) -> dict[str, Any]:
+    """What only an audit by retrieval says: which space to deploy."""
+    terms = [term.partition("@")[2].partition(":")[0] for term in run.experiment.objective]
+    under = [name for name in run.net.spaces if name in terms]
+    embeddings = [name for name in run.net.spaces if name != "probability"]
+    return {
+        "disjoint": True,
+        "loss_spaces": under,
+        "classes_of": {name: list(part.classes) for name, part in parts.items() if len(part)},
+        "recommendation": recommendation(samples, columns, embeddings, (under or embeddings)[-1], seed),
+    }
+
+
+def subsets(test: Part) -> dict[str, np.ndarray]:
+    """The split's own subsets, and one for each value of every fact with 2 to 20 values: `depression=15`."""
+    masks = dict(test.subsets)
+    facts = test.facts
+    for fact in facts.columns.difference(["id", "label", "split", "role"], sort=False):
+        values = facts[fact].dropna().unique()
+        if 2 <= len(values) <= 20:
+            masks |= {f"{fact}={value}": (facts[fact] == value).to_numpy() for value in sorted(values) if value != ""}
+    return masks
+
+
+def other_part(run: Run, data: Path | str, source: str = "") -> Part:
+    """All samples of other data, as a part that a run can be audited on."""
+    opened = open_source(str(data), source)
+    return Part(opened, np.arange(len(opened)), opened.classes if by_retrieval(run) else run.split.classes)

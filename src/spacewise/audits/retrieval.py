@@ -1,0 +1,77 @@
+"""Retrieval in every space, on training and on test classes, at every kept epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spacewise.audits.embedding import embedded_vectors
+from spacewise.measures.bootstrap import mean_interval
+from spacewise.measures.retrieval import first_hits, recall, retrieval_samples
+from spacewise.runs import Run
+from spacewise.splits import Part
+
+RANKS = (1, 2, 4, 8, 10, 16, 32, 100, 1000)  # those of CUB and Cars, and those of Stanford Online Products
+PARTS = ("train", "validation", "test")
+RESAMPLES = 1000
+
+
+def retrieval_tables(
+    spaces: Mapping[str, np.ndarray], samples: pd.DataFrame, seed: int
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The table `retrieval`, one row a part and space, and per sample the rank of the first hit in each space."""
+    rows, columns = [], {}
+    for space, values in spaces.items():
+        column = np.zeros(len(samples), np.int64)
+        for part in PARTS:
+            mine = (samples["part"] == part).to_numpy()
+            if mine.sum() < 2:
+                continue
+            labels = samples["target"].to_numpy()[mine]
+            found = retrieval_samples(values[mine], labels)
+            column[mine] = found["first_hit"]
+            means = {"r_precision": found["r_precision"].mean(), "map_at_r": found["average_precision_at_r"].mean()}
+            row = {"part": part, "space": space, "dimension": values.shape[1]}
+            rows.append(row | recall_row(column[mine], labels, seed) | means)
+        columns[f"first_hit@{space}"] = column
+    return {"retrieval": pd.DataFrame(rows)}, columns
+
+
+def recall_row(hits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
+    """Recall at each rank below the number of samples, the interval of the first over whole classes."""
+    ranks = [rank for rank in RANKS if rank < len(labels)]
+    answered = hits > 0
+    row: dict[str, float] = {"n": int(answered.sum()), "lone": int((~answered).sum()), "classes": len(set(labels))}
+    row |= {f"recall@{rank}": share for rank, share in recall(hits, ranks).items()}
+    codes = np.unique(labels[answered], return_inverse=True)[1]
+    if answered.any():
+        right = hits[answered] == 1
+        row["low"], row["high"] = mean_interval(right, codes, samples=RESAMPLES, confidence=0.95, seed=seed)
+    return row
+
+
+def chosen_rows(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The rows of the audited weights, with their epoch."""
+    facts = run.facts
+    epoch = {"best": facts["best_epoch"], "last": facts["epochs"]}.get(run.weights)
+    return table.assign(weights=run.weights, epoch=int(run.weights[5:]) if epoch is None else epoch)
+
+
+def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int) -> pd.DataFrame:
+    """The same at the epochs whose weights were kept, in the precision of the training, recall alone."""
+    chosen, rows = run.weights, []
+    for epoch in run.experiment.regime.keep:
+        run.load(f"epoch{epoch}")
+        for part in PARTS:
+            if part not in parts or len(parts[part]) < 2:
+                continue
+            spaces = embedded_vectors(run, parts[part], f"epoch {epoch}, {part}")
+            labels = parts[part].labels
+            for space, values in spaces.items():
+                row = {"weights": f"epoch{epoch}", "epoch": epoch, "part": part, "space": space}
+                rows.append(row | {"dimension": values.shape[1]} | recall_row(first_hits(values, labels), labels, seed))
+    run.load(chosen)
+    return pd.DataFrame(rows)
