@@ -79,7 +79,7 @@ def train(
     experiment: Annotated[Path | None, typer.Argument(help="An experiment as YAML.", show_default=False)] = None,
     data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
     source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
-    net: Annotated[str, typer.Option(help="Network: aconvnet, spp, ding, caffenet, vgg16.")] = "aconvnet",
+    net: Annotated[str, typer.Option(help="Network: aconvnet, spp, ding, caffenet, vgg16, netA to netF.")] = "aconvnet",
     loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
     size: Annotated[int | None, typer.Option(help="Image side in pixels; the network's own by default.")] = None,
@@ -154,30 +154,76 @@ def _tensorboard(folder: Path) -> Any:
 
 @app.command()
 def audit(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    data: Annotated[Path | None, typer.Option(help="Other data than it was trained on.")] = None,
+    run: Annotated[str, typer.Argument(help="A run's folder; or FILE.py:FUNCTION that builds a network.")],
+    data: Annotated[str, typer.Option(help="Other data than it was trained on.")] = "",
     source: Annotated[str, typer.Option(help="Format of the other data.")] = "",
     copies: Annotated[int, typer.Option(help="Also test on this many translated copies of each sample.")] = 0,
     shift: Annotated[int | None, typer.Option(help="Largest translation of a copy in pixels; training's own.")] = None,
-    weights: Annotated[str, typer.Option(help="best (on validation) or last.")] = "best",
+    weights: Annotated[
+        str, typer.Option(help="best (on validation), last or epoch5; or the file of a network made elsewhere.")
+    ] = "",
+    split: Annotated[str, typer.Option(help="Made elsewhere: how samples are divided.")] = "",
+    space: Annotated[list[str] | None, typer.Option(help="Made elsewhere: NAME=SUBMODULE; several.")] = None,
+    size: Annotated[int | None, typer.Option(help="Made elsewhere: side of its images in pixels.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Made elsewhere: folder of the run; must not exist.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure every space of a run, and write its report.
+    """Measure every space of a run, or of a network made elsewhere, and write its report.
 
     [dim]Example:[/] spacewise audit runs/contrastive --copies 10
+
+    [dim]Example:[/] spacewise audit net.py:build --weights net.pth --space feature=avgpool --size 64
+    --data scenes --split class-disjoint --out audits/net
     """
-    from spacewise import runs
     from spacewise.audits import audit as run_audit
     from spacewise.audits import other_part
     from spacewise.report.page import write_report
-    from spacewise.report.terminal import accuracy_lines
+    from spacewise.report.terminal import audit_lines
 
-    opened = runs.open_run(run, weights=weights)
-    part = other_part(opened, data, source) if data else None
+    if ":" in run and not Path(run).exists():
+        opened, part = _adopted(run, data, source, weights, split, space or [], size, out), None
+    else:
+        opened = _opened(Path(run), weights, split, space, size, out)
+        part = other_part(opened, data, source) if data else None
     made = run_audit(opened, part, copies=copies, shift=shift)
     page = write_report(made)
-    result = {"audit": made.folder, "report": page, "accuracy": made.table("accuracy").to_dict("records")}
-    _done(result, as_json, *accuracy_lines(made), f"report: [bold]{page}[/]")
+    result = {"audit": made.folder, "report": page}
+    if made.has("accuracy"):
+        result["accuracy"] = made.table("accuracy").to_dict("records")
+    if "recommendation" in made.facts:
+        result["recommendation"] = made.facts["recommendation"]
+    _done(result, as_json, *audit_lines(made), f"report: [bold]{page}[/]")
+
+
+def _adopted(
+    reference: str,
+    data: str,
+    source: str,
+    weights: str,
+    split: str,
+    spaces: list[str],
+    size: int | None,
+    out: Path | None,
+) -> Any:
+    """A network made elsewhere as a run."""
+    from spacewise.adopt import adopt, named_spaces
+    from spacewise.experiment import split_by_name
+    from spacewise.sources import open_source
+    from spacewise.splits import default
+
+    opened = open_source(data, source)
+    parts = split_by_name(opened, split or default(opened))
+    file = Path(weights) if weights else None
+    return adopt(reference, parts, _out(out), weights=file, spaces=named_spaces(spaces), size=size)
+
+
+def _opened(run: Path, weights: str, *elsewhere: object) -> Any:
+    """A run of our own; options for networks made elsewhere are refused."""
+    from spacewise import runs
+
+    if any(elsewhere):
+        raise InputError("--split, --space, --size and --out are for a network made elsewhere (FILE.py:FUNCTION)")
+    return runs.open_run(run, weights=weights or "best")
 
 
 @app.command()
@@ -205,11 +251,14 @@ def compare(
 @app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="Table or figure, such as dual-loss.table2; none: what there is.")] = "",
-    data: Annotated[list[str] | None, typer.Option(help="NAME=DIR, such as mstar=chips.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="NAME=DIR, such as mstar=chips; weights=FILE.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for runs, table and page.")] = None,
     folds: Annotated[int, typer.Option(help="Repetitions, each with other validation samples and weights.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Cut it down to these rows.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value for every run, such as net.size=64.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Reproduce a table or figure of a paper, the paper's figures beside ours.
@@ -219,7 +268,7 @@ def reproduce(
     [dim]Example:[/] spacewise reproduce dual-loss.table2 --data mstar=chips --out out --only baseline
     """
     from spacewise.errors import unknown
-    from spacewise.recipes import RECIPES, place_of
+    from spacewise.recipes import RECIPES, Asked, places
     from spacewise.recipes import reproduce as run_recipe
 
     if not name:
@@ -232,8 +281,8 @@ def reproduce(
         return
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
-    place = place_of(RECIPES[name], data or [])
-    page = run_recipe(RECIPES[name], place, _out(out), folds=folds, epochs=epochs, only=only or [])
+    asked = Asked(places(RECIPES[name], data or []), folds, epochs, only or [], changes or [])
+    page = run_recipe(RECIPES[name], asked, _out(out))
     _done({"report": page}, as_json, f"report: [bold]{page}[/]")
 
 

@@ -307,6 +307,11 @@ def from_flags(
     )
 
 
+def split_by_name(source: Source, name: str) -> Split:
+    """A split of the table with its own defaults; an unknown name raises `InputError`."""
+    return _call("split", splits.SPLITS, Named(name=name), source)
+
+
 def changed_experiment(experiment: Experiment, changes: Sequence[str]) -> Experiment:
     """An experiment with `key=value` changes applied, as `read` takes them."""
     return Experiment(**changed(experiment.model_dump(), changes))
