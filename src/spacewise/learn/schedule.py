@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,21 +27,31 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 }
 
 
-def optimizer(modules: Iterable[nn.Module], settings: Supervised) -> torch.optim.Optimizer:
-    """AdamW or SGD; weights of layers decay, biases and normalisation do not."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def optimizer(modules: Iterable[nn.Module], settings: Supervised, given: Container[str] = ()) -> torch.optim.Optimizer:
+    """AdamW or SGD; weights of layers decay, biases and normalisation do not.
+
+    Args:
+        given: names of parameters that started from given weights: groups of their own, which `set_rate` can hold.
+    """
+    named = [(name, p) for module in modules for name, p in module.named_parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = []
+    for held in (False, True):
+        mine = [parameter for name, parameter in named if (name in given) == held]
+        decay = {"params": [p for p in mine if p.ndim > 1], "weight_decay": settings.weight_decay, "given": held}
+        groups += [decay, {"params": [p for p in mine if p.ndim <= 1], "weight_decay": 0.0, "given": held}]
+    groups = [group for group in groups if group["params"] or not group["given"]]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, settings.rate, momentum=settings.momentum, fused=True)
     return torch.optim.AdamW(groups, settings.rate, fused=True)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, settings: Supervised, share: float) -> float:
-    """Sets and returns the rate for the step that begins when `share` (0 to 1) of the training is done."""
+def set_rate(optimizer: torch.optim.Optimizer, settings: Supervised, share: float, *, hold: bool = False) -> float:
+    """Sets and returns the rate for the step that begins when `share` (0 to 1) of the training is done.
+
+    Args:
+        hold: parameters that started from given weights stay as they are.
+    """
     rate = settings.rate * SCHEDULES[settings.schedule](share)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = 0.0 if hold and group["given"] else rate
     return rate

@@ -57,7 +57,7 @@ class Training:
         self.settings, self.seed = experiment.regime, experiment.seed
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         modules = (net, objective)
-        self.optimizer = make_optimizer(modules, self.settings)
+        self.optimizer = make_optimizer(modules, self.settings, net.given)
         selected = Selected(net, sorted({*objective.spaces, *({"classifier"} & {*net.spaces})}))
         self.model, self.wrapped = lightning.setup(selected, self.optimizer)
         objective.to(lightning.device)
@@ -113,27 +113,20 @@ class Training:
         """One batch: forward, objective on the global batch, backward, optimizer."""
         steps = len(self.batches)
         done = self.facts["epoch"] * steps + self.facts["step"]
-        rate = set_rate(self.optimizer, self.settings, done / (steps * self.settings.epochs))
+        hold = done < self.settings.freeze
+        rate = set_rate(self.optimizer, self.settings, done / (steps * self.settings.epochs), hold=hold)
         device = self.fabric.device
         self.seed_dropout(mixed(self.seed, 5, done, self.fabric.global_rank))
         spaces = self.model(images.to(device, non_blocking=True))
         spaces, labels = self.gathered(spaces, labels.to(device, non_blocking=True))
         total, terms = self.objective(spaces, labels)
         self.fabric.backward(total)
-        if done < self.settings.freeze:
-            self.hold_given()
         self.wrapped.step()
         self.wrapped.zero_grad()
         if "classifier" in spaces:
             self.add(correct=(spaces["classifier"].argmax(dim=1) == labels).sum())
         self.add(total=total.detach(), samples=labels.new_tensor(len(labels)), **terms)
         self.facts["rate"] = rate
-
-    def hold_given(self) -> None:
-        """Layers that started from given weights stay as they are in this step."""
-        parameters = dict(self.net.named_parameters())
-        for name in getattr(self.net, "given", ()):
-            parameters[name].grad = None
 
     def seed_dropout(self, seed: int) -> None:
         """What `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there."""

@@ -39,9 +39,11 @@ class Chain(nn.Module):
         bands, size: of the images that it takes: (sample, bands, size, size).
         head_path: path of the linear layer from `feature` to `classifier`.
         preprocess: from stored pixels to what the first layer sees; saved with the weights.
+        given: names of the parameters that started from given weights.
     """
 
     spaces: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     head_path: str = "head"
 
     def __init__(self, bands: int, size: int) -> None:

@@ -26,9 +26,6 @@ class EmbeddingVGG(Chain):
     `poolB.L` is the output of convolution B.L after normalisation and ReLU, its largest value over all
     positions: (sample, channel). Embedding layers are read before the ReLU that stands between them, so
     that fc6 is the same thing whether it comes last or not; there is none after the last.
-
-    Attributes:
-        given: names of the parameters that started from given weights.
     """
 
     head_path = "head"
@@ -47,7 +44,6 @@ class EmbeddingVGG(Chain):
             *EMBEDDINGS[:layers],
             *(("classifier", "probability") if head else ()),
         )
-        self.given: tuple[str, ...] = ()
 
     def represent(self, images: Tensor) -> Spaces:
         spaces: Spaces = {}

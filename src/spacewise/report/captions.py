@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacewise.report import numbers, reading, verdict
+from spacewise.report import gallery, numbers, reading, retrieval, verdict
 from spacewise.report.numbers import percent
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ TITLES = {
     "training": "Training",
 }
 
+LAYER_TITLES = {
+    "layers": "Every space, on classes of training and of test",
+    "train_test": "What fits the training classes, and what carries over",
+    "layer_epochs": "The deepest spaces as training goes on",
+    "gallery": "Where the spaces disagree",
+}
+"""Of a run whose test classes were never trained on."""
+
 
 def caption(audit: Audit, name: str) -> str:
     """One or two sentences below a figure."""
@@ -39,6 +47,10 @@ def caption(audit: Audit, name: str) -> str:
         "roc": _roc,
         "mistakes": _mistakes,
         "training": _training,
+        "layers": _layers,
+        "train_test": _train_test,
+        "layer_epochs": _layer_epochs,
+        "gallery": _gallery,
     }[name](audit)
 
 
@@ -141,3 +153,43 @@ def _training(audit: Audit) -> str:
     if "validation_accuracy" not in log or not training.get("best_epoch"):
         return f"{text} Nothing was held out to choose by: the last weights were kept."
     return f"{text} The weights of epoch {training['best_epoch']} were chosen by their accuracy on validation samples."
+
+
+def _layers(audit: Audit) -> str:
+    tested, trained = (retrieval.chosen(audit, part)[retrieval.FIRST] for part in ("test", "train"))
+    names = retrieval.spaces(audit)
+    best, fitted = retrieval.best(audit), str(trained[names].idxmax())
+    text = f"Highest on test classes: {best} with {percent(tested[best])}; on training classes: {fitted} with "
+    return f"{text}{percent(trained[fitted])}. Spaces stand in the order in which an image passes them."
+
+
+def _train_test(audit: Audit) -> str:
+    tested, trained = (retrieval.chosen(audit, part)[retrieval.FIRST] for part in ("test", "train"))
+    lost = 100 * (trained - tested)[retrieval.spaces(audit)]
+    return (
+        "On the diagonal nothing is lost from training to test classes; the farther below it, the more a space is made "
+        f"to the training classes. {lost.idxmax()} loses most: {numbers.number(float(lost.max()))} points. Where the "
+        "line turns down while it still goes right, fitting better means generalising worse."
+    )
+
+
+def _layer_epochs(audit: Audit) -> str:
+    table = 100 * retrieval.over_epochs(audit, "test")
+    under = retrieval.under(audit)
+    if under not in table:
+        return "Left: how well training classes are told apart. Right: classes of test."
+    top, last = table[under].idxmax(), table[under].iloc[-1]
+    return (
+        f"On test classes {under}, {retrieval.under_words(audit)}, stands highest after epoch {top} with "
+        f"{numbers.number(float(table.loc[top, under]))} %, and at {numbers.number(float(last))} % after epoch "
+        f"{table.index[-1]}."
+    )
+
+
+def _gallery(audit: Audit) -> str:
+    first, last = gallery.compared(audit)
+    ways = [len(rows) for rows in gallery.differing(reading.test_samples(audit), first, last)]
+    return (
+        f"The nearest neighbour is right in {first} only for {numbers.count(ways[0])} test images, in {last} only for "
+        f"{numbers.count(ways[1])}."
+    )

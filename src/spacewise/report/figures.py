@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from spacewise.errors import unknown
-from spacewise.report import charts, curves, ladder, maps, matrices, pictures, unseen
+from spacewise.report import charts, curves, gallery, ladder, layers, maps, matrices, pictures, retrieval, unseen
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit
@@ -27,23 +27,33 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "mistakes": pictures.mistakes,
 }
 
+LAYER_FIGURES: dict[str, Callable[..., Figure]] = {
+    "layers": layers.layers,
+    "train_test": layers.train_test,
+    "layer_epochs": layers.layer_epochs,
+    "gallery": gallery.gallery,
+}
+"""Those of a run whose test classes were never trained on, which has none of the others."""
+
 
 def draw(audit: Audit, name: str, **options: Any) -> Figure:
     """One figure of an audit.
 
     Args:
         audit: what is drawn.
-        name: a key of `FIGURES`.
+        name: a key of `FIGURES`; of `LAYER_FIGURES` where the audit is by retrieval.
         options: that figure's own: `accuracy(weights)`, `projection(first, second)`, `tsne(space, seed)`,
-            `tsne_chips(space, seed)`, `representation(classes, space, seed)`, `roc(score)`, `mistakes(number)`.
+            `tsne_chips(space, seed)`, `representation(classes, space, seed)`, `roc(score)`, `mistakes(number)`,
+            `gallery(spaces, number)`.
 
     Raises:
         InputError: an unknown figure, option, class, space or score; a question that this audit has no
             samples for (no confusers: no `roc`).
     """
-    if name not in FIGURES:
-        raise unknown("figure", name, FIGURES)
-    function = FIGURES[name]
+    figures = LAYER_FIGURES if retrieval.is_disjoint(audit) else FIGURES
+    if name not in figures:
+        raise unknown("figure", name, figures)
+    function = figures[name]
     known = [parameter for parameter in inspect.signature(function).parameters if parameter != "audit"]
     for option in options:
         if option not in known:

@@ -17,9 +17,11 @@ from spacewise.report import (
     comparison,
     comparison_tables,
     drawing,
+    layer_tables,
     numbers,
     provenance,
     reading,
+    retrieval,
     sidebyside,
     tables,
     verdict,
@@ -60,37 +62,59 @@ def write_report(audit: Audit, out: Path | None = None) -> Path:
     """
     folder = out or audit.folder.parent
     name = audit.folder.name.removeprefix("audit")
+    by_retrieval = retrieval.is_disjoint(audit)
     drawn = {}
-    names = _figures(audit)
+    titles = captions.LAYER_TITLES if by_retrieval else captions.TITLES
+    names = _figures(audit, titles)
     for figure in track(names, f"drawing {audit.facts['run']}", len(names)):
-        words = (captions.TITLES[figure], captions.caption(audit, figure))
+        words = (titles[figure], captions.caption(audit, figure))
         drawn[figure] = _shown(figure, *words, draw(audit, figure), folder / f"figures{name}")
     page = folder / f"report{name}.html"
-    files.write_text(page, _render("run.html.jinja", **_run(audit, drawn)))
+    template, context = ("layers.html.jinja", _layers) if by_retrieval else ("run.html.jinja", _run)
+    files.write_text(page, _render(template, **context(audit, drawn)))
     return page
 
 
-def _figures(audit: Audit) -> list[str]:
+def _figures(audit: Audit, titles: Mapping[str, str]) -> list[str]:
     """The figures that this audit has samples for, in the page's order."""
+    if retrieval.is_disjoint(audit):
+        return [name for name in titles if name != "layer_epochs" or retrieval.has_epochs(audit)]
     left_out = {
         "representation": "unseen" not in reading.main_subsets(audit),
         "roc": not audit.has("rejection"),
         "projection": reading.classes_tested(audit) < 2,
     }
-    return [name for name in captions.TITLES if not left_out.get(name, False)]
+    return [name for name in titles if not left_out.get(name, False)]
 
 
 def _run(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:
-    return {
-        "title": audit.facts["run"],
+    return _any_run(audit, drawn) | {
         "kind": "audit of one run",
-        "subtitle": provenance.objective(audit),
         "sentences": verdict.of_run(audit),
         "tiles": tiles(audit),
-        "figures": drawn,
         "accuracy": tables.accuracy(audit),
         "spaces": tables.spaces(audit),
         "rejection": tables.rejection(audit) if audit.has("rejection") else None,
+    }
+
+
+def _layers(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:
+    parts = [(retrieval.WORDS[part].capitalize(), layer_tables.part(audit, part)) for part in retrieval.parts(audit)]
+    return _any_run(audit, drawn) | {
+        "kind": "audit of one run, by retrieval",
+        "sentences": verdict.of_layers(audit),
+        "tiles": layer_tables.tiles(audit),
+        "parts": parts,
+        "classes": layer_tables.classes(audit),
+    }
+
+
+def _any_run(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:
+    """What pages of all runs show: name, figures, and where it comes from."""
+    return {
+        "title": audit.facts["run"],
+        "subtitle": provenance.objective(audit),
+        "figures": drawn,
         "experiment": provenance.experiment(audit),
         "facts": provenance.pairs(audit),
         "leaks": provenance.leaks(audit),

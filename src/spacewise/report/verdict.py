@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from spacewise.report import comparison, numbers, reading
-from spacewise.report.numbers import interval, number, percent
+from spacewise.report import comparison, numbers, reading, retrieval
+from spacewise.report.numbers import count, interval, number, percent
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit
@@ -145,3 +145,72 @@ def _alarms(table: pd.DataFrame, methods: list[str]) -> str:
     tested = "" if math.isnan(rows.loc[lowest, "p"]) else f" ({_difference(rows.loc[lowest])})"
     tested += ", no more than chance may give" if rows.loc[lowest, "p"] >= 0.05 else ""
     return f"{start}, “{base}” {_mean(rows.loc[base])}{tested}."
+
+
+def of_layers(audit: Audit) -> list[str]:
+    """Which space to deploy for classes never seen, on what evidence, and what the choice leaves open."""
+    sentences = [recommended(audit), _choice(audit)]
+    trained, tested = (retrieval.chosen(audit, part)[retrieval.FIRST] for part in ("train", "test"))
+    under, space = retrieval.under(audit), str(retrieval.advice(audit)["space"])
+    changes = [_change(name, trained[name], tested[name]) for name in dict.fromkeys((under, space))]
+    sentences.append(f"From training to test classes {', '.join(changes)}.")
+    best = retrieval.best(audit)
+    if best != space:
+        sentences.append(
+            f"Highest on the test classes themselves is {best} with {percent(tested[best])}: known only after the fact."
+        )
+    if retrieval.PIXELS in tested.index:
+        sentences.append(f"Raw pixels reach {percent(tested[retrieval.PIXELS])} on test classes.")
+    return sentences
+
+
+def recommended(audit: Audit) -> str:
+    """The recommendation with its evidence; one sentence for each way in which it may have come out."""
+    found = retrieval.advice(audit)
+    space, against = found["space"], found["against"]
+    where, what = retrieval.tested_on(audit), retrieval.under_words(audit)
+    queries = f"{count(found['n'])} queries"
+    recall, other, points = percent(found["recall"]), percent(found["against_recall"]), 100 * found["difference"]
+    if space == against:
+        return f"Deploy {space}, {what}: no other did better where the choice was made. On {where}, recall at 1 is " + (
+            f"{recall} {interval(*retrieval.chosen(audit, 'test').loc[space, ['low', 'high']])} ({queries})."
+        )
+    ends = f"{_points(found)}, {queries}"
+    if found["low"] > 0:
+        return (
+            f"Deploy {space}: on {where}, recall at 1 is {recall}, {number(points)} points above {against}, {what} "
+            f"({ends})."
+        )
+    if found["high"] < 0:
+        return (
+            f"The choice of {space} did not hold up: on {where}, recall at 1 is {recall}, {number(-points)} points "
+            f"below {against}, {what} ({ends})."
+        )
+    return (
+        f"No clear difference between {space}, the space chosen, and {against}, {what}: on {where}, recall at 1 is "
+        f"{recall} against {other} (difference {numbers.signed(found['difference'])} points, {ends})."
+    )
+
+
+def _change(space: str, trained: float, tested: float) -> str:
+    verb = "falls" if tested <= trained else "rises"
+    return f"{space} {verb} by {number(100 * abs(trained - tested))} points, from {percent(trained)}"
+
+
+def _points(found: dict[str, Any]) -> str:
+    if math.isnan(found["low"]):
+        return "no interval"
+    low, high = (number(100 * found[end]) for end in ("low", "high"))
+    return f"95 % interval {low} to {high}"
+
+
+def _choice(audit: Audit) -> str:
+    """On what the space was chosen."""
+    found, classes = retrieval.advice(audit), audit.facts["classes_of"]
+    if found["chosen_on"] == "test":
+        return f"{found['space']} was chosen on these test classes themselves, which flatters it: no class was held out."
+    held, trained = set(classes["validation"]), set(classes["train"])
+    if held <= trained:
+        return f"{found['space']} was chosen on held-out images of the training classes, not on these."
+    words = "class" if len(held) == 1 else "classes"
+    return f"{found['space']} was chosen on {count(len(held))} held-out training {words}, not on these."
