@@ -34,7 +34,7 @@ def recommendation(
     test = parts == "test"
     ours, theirs = (columns[f"first_hit@{name}"][test] for name in (space, against))
     labels = samples["target"].to_numpy()[test]
-    difference, low, high = compare_recall(ours, theirs, labels, seed=seed)
+    difference, low, high = compare_recall(theirs, ours, labels, seed=seed)
     return {
         "space": space,
         "against": against,

@@ -45,7 +45,7 @@ def recall_row(hits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, flo
     ranks = [rank for rank in RANKS if rank < len(labels)]
     answered = hits > 0
     row: dict[str, float] = {"n": int(answered.sum()), "lone": int((~answered).sum()), "classes": len(set(labels))}
-    row |= {f"recall@{rank}": share for rank, share in recall(hits, ranks).items()}
+    row |= {f"recall@{rank}": share for rank, share in zip(ranks, recall(hits, ranks), strict=True)}
     codes = np.unique(labels[answered], return_inverse=True)[1]
     if answered.any():
         right = hits[answered] == 1

@@ -23,7 +23,7 @@ from spacewise.learn.batches import Batches, in_order, mixed
 from spacewise.learn.embed import Selected, embed
 from spacewise.learn.schedule import optimizer as make_optimizer
 from spacewise.learn.schedule import set_rate
-from spacewise.measures.nearest import nearest_neighbours
+from spacewise.measures.retrieval import first_hits
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
 from spacewise.progress import bar
@@ -210,11 +210,7 @@ class Training:
         order = {name: place for place, name in enumerate(self.net.spaces)}
         space = max(self.objective.spaces, key=lambda name: order[name.partition(":")[0]])
         values = self.embedded(in_order(self.batches.images, part), space)
-        if not np.isfinite(values).all():
-            return float("nan")
-        values /= np.linalg.norm(values, axis=1, keepdims=True).clip(1e-12)
-        _, nearest = nearest_neighbours(values, values, 1, exclude_self=True)
-        return float((part.labels[nearest[:, 0]] == part.labels).mean())
+        return float((first_hits(values, part.labels) == 1).mean()) if np.isfinite(values).all() else float("nan")
 
     def embedded(self, batches: Iterable[Tensor], space: str) -> np.ndarray:
         """One space of images in order, in the precision of the training."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from spacewise.errors import InputError, unknown
 from spacewise.losses.loss import Loss, check_batch
 from spacewise.losses.pairs import prepared, squared_distances
-from spacewise.losses.smooth_triplet import ByClass, WithGradient, by_class, over_blocks
+from spacewise.losses.smooth_triplet import Layout, OfDistances, layout, over_blocks
 
 TRIPLETS = ("all", "semihard", "hard", "easy_positive")
 AVERAGES = ("all", "violating")
@@ -54,13 +54,14 @@ def hinge_triplet(
     _check_names(triplets, average)
     check_batch(embeddings, labels)
     values = prepared(embeddings, normalise=normalise)
-    batch = by_class(labels)
+    batch = layout(labels)
     if batch.triplets == 0:
         return values.sum() * 0
-    distances = squared_distances(values[batch.order])
+    ordered = batch.ordered(values)
     if triplets in ("hard", "easy_positive"):
-        return _one_an_anchor(distances, batch, margin, triplets, average)
-    return WithGradient.apply(distances, *_value_and_gradient(distances.detach(), batch, margin, triplets, average))
+        return _one_an_anchor(squared_distances(ordered), batch, margin, triplets, average)
+    mean = partial(_value_and_gradient, batch=batch, margin=margin, triplets=triplets, average=average)
+    return OfDistances.apply(ordered, mean)
 
 
 def _check_names(triplets: str, average: str) -> None:
@@ -71,7 +72,7 @@ def _check_names(triplets: str, average: str) -> None:
 
 
 def _value_and_gradient(
-    distances: Tensor, batch: ByClass, margin: float, triplets: str, average: str
+    distances: Tensor, batch: Layout, margin: float, triplets: str, average: str
 ) -> tuple[Tensor, Tensor]:
     """By counting: the sum over violating triplets is each distance times how many it stands in, and margins."""
     weigh = partial(_violating, margin=margin, semihard=triplets == "semihard")
@@ -92,11 +93,12 @@ def _violating(near: Tensor, far: Tensor, buffer: Tensor, *, margin: float, semi
     return weights, None
 
 
-def _one_an_anchor(distances: Tensor, batch: ByClass, margin: float, triplets: str, average: str) -> Tensor:
+def _one_an_anchor(distances: Tensor, batch: Layout, margin: float, triplets: str, average: str) -> Tensor:
     """Of the anchors that have a positive and a negative, the one triplet each that the rule chooses."""
     near, far = batch.near(distances), batch.far(distances)
-    positive = near.amax(1) if triplets == "hard" else near.where(near > -math.inf, math.inf).amin(1)
-    values = (positive - far.amin(1) + margin)[batch.sizes.count(1) :].relu()
+    there = near != -math.inf
+    positive = near.amax(1) if triplets == "hard" else near.where(there, math.inf).amin(1)
+    values = (positive - far.amin(1) + margin)[there.any(1)].relu()
     return values.mean() if average == "all" else values.sum() / (values > 0).sum().clamp(min=1)
 
 

@@ -7,9 +7,10 @@ section 3.4. The printed exponent has its sign reversed: there, the loss would f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,10 @@ from torch.nn import functional
 
 from spacewise.errors import InputError
 from spacewise.losses.loss import Loss, check_batch
-from spacewise.losses.pairs import prepared, squared_distances
+from spacewise.losses.pairs import prepared, products, same_class, squared_distances
 
-BLOCK = 2**17  # triplets at a time: what a block is read and written by stays in the processor's cache
-FOLDS = 3  # factors 1 + t are multiplied two by two this often before the logarithm is taken
+BLOCK = 2**17  # triplets at a time: a block is read and written often, and stays in the processor's cache
+WHOLE = 40  # samples; a batch up to this is one block as it comes, which costs less than to put it in order
 
 # (anchor, positive), (anchor, negative) and a buffer -> weights (anchor, positive, negative) and their value
 Weigh = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
@@ -48,14 +49,13 @@ def smooth_triplet(
     """
     check_batch(embeddings, labels)
     values = prepared(embeddings, normalise=normalise) * scale
-    batch = by_class(labels)
+    batch = layout(labels)
     if batch.triplets == 0:
         return values.sum() * 0
-    distances = squared_distances(values[batch.order])
-    return WithGradient.apply(distances, *_value_and_gradient(distances.detach(), batch))
+    return OfDistances.apply(batch.ordered(values), partial(_value_and_gradient, batch=batch))
 
 
-def _value_and_gradient(distances: Tensor, batch: ByClass) -> tuple[Tensor, Tensor]:
+def _value_and_gradient(distances: Tensor, batch: Layout) -> tuple[Tensor, Tensor]:
     near, far = batch.near(distances), batch.far(distances)
     left, right, weigh = _factors(near, far)
     total, pull, push = over_blocks(left, right, batch, weigh)
@@ -66,32 +66,18 @@ def _value_and_gradient(distances: Tensor, batch: ByClass) -> tuple[Tensor, Tens
 def _factors(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor, Weigh]:
     """t = exp(d(a, p) - d(a, n)) as a product of two vectors an anchor, unless it could overflow."""
     farthest, nearest = near.amax(1, keepdim=True), far.amin(1, keepdim=True)
-    reach = float((farthest - nearest).max())
-    room = math.log(torch.finfo(near.dtype).max) - 1
-    if not reach + 1 < room:  # so that NaN goes the way that keeps it
+    if not (farthest - nearest).max() < math.log(torch.finfo(near.dtype).max) - 1:  # NaN goes the way that keeps it
         return near, far, _plain
-    middle = (farthest + nearest) / 2
-    folds = min(FOLDS, int(math.log2(room / (max(reach, 0) + 1))))
-    return (near - middle).exp_(), (middle - far).exp_(), partial(_factored, folds=folds)
+    middle = torch.where(farthest > -math.inf, (farthest + nearest) / 2, nearest)
+    return (near - middle).exp_(), (middle - far).exp_(), _factored
 
 
-def _factored(left: Tensor, right: Tensor, buffer: Tensor, *, folds: int) -> tuple[Tensor, Tensor]:
-    """Weights t / (1 + t) and the sum of log(1 + t), without an exponential a triplet.
-
-    Products of factors are kept as their difference from one, (1 + s)(1 + t) - 1 = s + t + s t, so that
-    small values keep all their digits.
-    """
+def _factored(left: Tensor, right: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights t / (1 + t) and the sum of log(1 + t), without an exponential a triplet."""
     terms = torch.mul(left[:, :, None], right[:, None, :], out=buffer[0])
     weights = torch.add(terms, 1, out=buffer[1])
     torch.div(terms, weights, out=weights)
-    for _ in range(folds):
-        half = terms.shape[1] // 2
-        one, other = terms[:, :half], terms[:, terms.shape[1] - half :]
-        both = one * other
-        one += other
-        one += both
-        terms = terms[:, : terms.shape[1] - half]
-    return weights, terms.log1p().sum(-1).sum(dtype=torch.float64)
+    return weights, terms.log1p_().sum(-1).sum(dtype=torch.float64)
 
 
 def _plain(near: Tensor, far: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +115,35 @@ class SmoothTriplet(Loss):
         return smooth_triplet(embeddings, labels, scale=self.scale, normalise=self.options["normalise"])
 
 
-class ByClass(NamedTuple):
+@dataclass(frozen=True)
+class Whole:
+    """A small batch as it comes: all pairs of samples stand as positives and as negatives, or are filled."""
+
+    same: Tensor  # bool (sample, sample)
+
+    @cached_property
+    def triplets(self) -> int:
+        sizes = self.same.sum(dim=1)
+        return int(((sizes - 1) * (len(sizes) - sizes)).sum())
+
+    def ordered(self, values: Tensor) -> Tensor:
+        return values
+
+    def near(self, distances: Tensor) -> Tensor:
+        return distances.where(self.same, -math.inf).fill_diagonal_(-math.inf)
+
+    def far(self, distances: Tensor) -> Tensor:
+        return distances.masked_fill(self.same, math.inf)
+
+    def scattered(self, pull: Tensor, push: Tensor) -> Tensor:
+        return pull.sub_(push)
+
+    def blocks(self) -> list[tuple[slice, int, int]]:
+        return [(slice(None), len(self.same), len(self.same))]
+
+
+@dataclass(frozen=True)
+class ByClass:
     """A batch ordered so that the samples of a class stand together, small classes first."""
 
     order: Tensor  # (sample,) where in the batch
@@ -137,39 +151,62 @@ class ByClass(NamedTuple):
     size: Tensor  # (sample, 1) of the class of a sample
     sizes: list[int]  # the same, as numbers
 
-    @property
+    @cached_property
     def triplets(self) -> int:
         return sum((size - 1) * (len(self.sizes) - size) for size in self.sizes)
 
+    def ordered(self, values: Tensor) -> Tensor:
+        return values.index_select(0, self.order)
+
+    @cached_property
     def near_at(self) -> Tensor:
         """Where the others of an anchor's class stand: (anchor, positive), filled up where there are fewer."""
         at = self.start + torch.arange(self.sizes[-1] - 1, device=self.start.device)
-        return (at + (at >= torch.arange(len(at), device=at.device)[:, None])).clamp_(max=len(at) - 1)
+        return at.add_(at >= torch.arange(len(at), device=at.device)[:, None]).clamp_(max=len(at) - 1)
 
+    @cached_property
     def far_at(self) -> Tensor:
         """Where the samples of other classes stand: (anchor, negative), filled up where there are fewer."""
         at = torch.arange(len(self.sizes) - self.sizes[0], device=self.start.device)
-        return (at + self.size * (at >= self.start)).clamp_(max=len(self.sizes) - 1)
+        return torch.where(at < self.start, at, at + self.size).clamp_(max=len(self.sizes) - 1)
 
     def near(self, distances: Tensor) -> Tensor:
         """Distances (anchor, positive); -inf, which no triplet can violate, where there are fewer."""
-        return _filled(distances.gather(1, self.near_at()), self.size - 1, -math.inf)
+        return _filled(distances.gather(1, self.near_at), self.size - 1, -math.inf)
 
     def far(self, distances: Tensor) -> Tensor:
         """Distances (anchor, negative); inf where there are fewer."""
-        return _filled(distances.gather(1, self.far_at()), len(self.sizes) - self.size, math.inf)
+        return _filled(distances.gather(1, self.far_at), len(self.sizes) - self.size, math.inf)
 
     def scattered(self, pull: Tensor, push: Tensor) -> Tensor:
         """Sums of weights by pair, pull (anchor, positive) less push (anchor, negative), as (sample, sample)."""
-        both = pull.new_zeros(len(pull), len(pull)).scatter_add_(1, self.near_at(), pull)
-        return both.scatter_add_(1, self.far_at(), push.neg_())
+        both = pull.new_zeros(len(pull), len(pull)).scatter_add_(1, self.near_at, pull)
+        return both.scatter_add_(1, self.far_at, push.neg_())
+
+    def blocks(self) -> list[tuple[slice, int, int]]:
+        """Runs of anchors that have a positive, with the most positives and negatives that one of them has."""
+        sizes, found = self.sizes, []
+        begin = sizes.count(1)
+        while begin < len(sizes):
+            negatives = len(sizes) - sizes[begin]
+            end = begin + 1
+            while end < len(sizes) and (end + 1 - begin) * (sizes[end] - 1) * negatives <= BLOCK:
+                end += 1
+            found.append((slice(begin, end), sizes[end - 1] - 1, negatives))
+            begin = end
+        return found
 
 
-def by_class(labels: Tensor) -> ByClass:
-    """The order of a batch of labels (sample,)."""
+Layout = Whole | ByClass
+
+
+def layout(labels: Tensor) -> Layout:
+    """How the triplets of a batch with these labels (sample,) are laid out."""
+    if len(labels) <= WHOLE:
+        return Whole(same_class(labels))
     _, classes, counts = labels.unique(return_inverse=True, return_counts=True)
     key, order = (counts[classes] * len(labels) + classes).sort()
-    size = key // max(len(labels), 1)
+    size = key // len(labels)
     return ByClass(order, torch.searchsorted(key, key)[:, None], size[:, None], size.tolist())
 
 
@@ -177,7 +214,7 @@ def _filled(values: Tensor, counts: Tensor, fill: float) -> Tensor:
     return values.masked_fill_(torch.arange(values.shape[1], device=values.device) >= counts, fill)
 
 
-def over_blocks(left: Tensor, right: Tensor, batch: ByClass, weigh: Weigh) -> tuple[Tensor, Tensor, Tensor]:
+def over_blocks(left: Tensor, right: Tensor, batch: Layout, weigh: Weigh) -> tuple[Tensor, Tensor, Tensor]:
     """Values and weights of all triplets, in blocks of anchors.
 
     Args:
@@ -189,40 +226,36 @@ def over_blocks(left: Tensor, right: Tensor, batch: ByClass, weigh: Weigh) -> tu
     """
     total = left.new_zeros((), dtype=torch.float64)
     pull, push = torch.zeros_like(left), torch.zeros_like(right)
-    blocks = list(_blocks(batch.sizes))
-    room = left.new_empty(2, max(len(range(*rows.indices(len(left)))) * p * n for rows, p, n in blocks))
+    blocks = batch.blocks()
+    room = left.new_empty(2, max(len(left[rows]) * p * n for rows, p, n in blocks))
     for rows, p, n in blocks:
         one, other = left[rows, :p], right[rows, :n]
-        shape = (2, len(one), p, n)
-        weights, value = weigh(one, other, room[:, : math.prod(shape[1:])].view(shape))
+        shape = (len(one), p, n)
+        weights, value = weigh(one, other, room[:, : math.prod(shape)].view(2, *shape))
         torch.sum(weights, 2, out=pull[rows, :p])
         torch.sum(weights, 1, out=push[rows, :n])
         total += 0 if value is None else value
     return total, pull, push
 
 
-def _blocks(sizes: list[int]) -> Iterator[tuple[slice, int, int]]:
-    """Runs of anchors that have a positive, with the most positives and negatives that one of them has."""
-    begin = sizes.count(1)
-    while begin < len(sizes):
-        negatives = len(sizes) - sizes[begin]
-        end = begin + 1
-        while end < len(sizes) and (end + 1 - begin) * (sizes[end] - 1) * negatives <= BLOCK:
-            end += 1
-        yield slice(begin, end), sizes[end - 1] - 1, negatives
-        begin = end
+class OfDistances(torch.autograd.Function):
+    """A mean over triplets of vectors (sample, dimension) whose gradient is found along with its value.
 
-
-class WithGradient(torch.autograd.Function):
-    """A value (scalar) of distances (sample, sample) whose gradient is known already."""
+    `mean` takes the squared distances (sample, sample) and returns the value and its derivative by each.
+    """
 
     @staticmethod
-    def forward(ctx: Any, distances: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-        ctx.save_for_backward(gradient)
-        return value.clone()
+    def forward(ctx: Any, values: Tensor, mean: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+        centred = values - values.mean(dim=0, keepdim=True)
+        value, gradient = mean(squared_distances(centred))
+        ctx.save_for_backward(centred, gradient)
+        return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grown: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grown, None, None
+    def backward(ctx: Any, grown: Tensor) -> tuple[Tensor, None]:
+        """2 sum_j (g_ij + g_ji) (x_i - x_j), in one product of matrices."""
+        centred, gradient = ctx.saved_tensors
+        weights = gradient + gradient.T
+        moved = centred * weights.sum(dim=1, keepdim=True) - products(weights, centred.T)
+        return moved * (2 * grown), None

@@ -1,0 +1,202 @@
+"""Does a query find samples of its own class among its neighbours, and how early?
+
+Every sample is a query; its gallery is all other samples; a hit is one of the query's class. Exact, never
+approximate. Vectors are scaled to unit length first unless told otherwise (Euclidean and cosine order then
+agree; a zero vector stays zero). Samples at equal distance are ordered by the lowest index, so in a space
+collapsed to a point each query meets the samples in the order in which they were given.
+
+Recall at k, as in metric learning, is the share of queries with a hit among the k nearest. Queries of one
+class are not independent: intervals are bootstraps over whole classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spacewise.errors import InputError
+from spacewise.measures import checks, hits, products
+from spacewise.measures import ranks as counting
+from spacewise.measures.bootstrap import mean_interval
+from spacewise.measures.products import Space
+
+RANKS = (1, 2, 4, 8, 16, 32)
+
+
+def first_hits(embeddings: Any, labels: Any, *, normalise: bool = True) -> np.ndarray:
+    """Rank (sample,) of each query's first hit, from 1; 0 where its class has no other sample.
+
+    Args:
+        embeddings: (sample, dimension).
+        labels: (sample,) integer class indices.
+        normalise: scale to unit length first.
+
+    Raises:
+        InputError: malformed arrays, lengths that differ, a single sample.
+    """
+    return counting.first_hits(*_validate(embeddings, labels, normalise))
+
+
+def retrieval_samples(embeddings: Any, labels: Any, *, normalise: bool = True) -> pd.DataFrame:
+    """What each query finds.
+
+    Args:
+        embeddings, labels, normalise: as `first_hits`.
+
+    Returns:
+        One row a sample: first_hit (as `first_hits`), hits (R, the other samples of its class),
+        r_precision (share of hits among the R nearest), average_precision_at_r (mean over i = 1 … R of
+        the precision at i where the i-th nearest is a hit, else 0: MAP@R of Musgrave, Belongie and Lim,
+        A Metric Learning Reality Check, 2020). Where R is 0: 0, 0, NaN, NaN.
+
+    Raises:
+        InputError: as `first_hits`.
+    """
+    place, codes = _validate(embeddings, labels, normalise)
+    share, average = hits.precision_at_hits(place, codes)
+    return pd.DataFrame(
+        {
+            "first_hit": counting.first_hits(place, codes),
+            "hits": np.bincount(codes)[codes] - 1,
+            "r_precision": share,
+            "average_precision_at_r": average,
+        }
+    )
+
+
+def retrieval(
+    embeddings: Any,
+    labels: Any,
+    *,
+    ranks: Iterable[int] = RANKS,
+    normalise: bool = True,
+    seed: int = 0,
+    samples: int = 1000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Recall at every rank, R-precision and MAP@R of a space.
+
+    Args:
+        embeddings, labels, normalise: as `first_hits`.
+        ranks: the k of recall at k, 1 to the number of samples less one.
+        seed: of the bootstrap.
+        samples: bootstrap resamples.
+        confidence: share of resamples that the interval covers.
+
+    Returns:
+        One row: n (queries with an answer), lone (queries without: alone in their class), recall@k for
+        each rank, r_precision, map_at_r (shares, over the n), low and high (interval of the first
+        recall, by whole classes). NaN where n is 0.
+
+    Raises:
+        InputError: as `first_hits`; ranks that are not whole numbers in their range.
+    """
+    resampling = _resampling(samples, confidence, seed)
+    embeddings = checks.matrix("embeddings", embeddings)
+    ranks = _ranks(ranks, len(embeddings) - 1)
+    table = retrieval_samples(embeddings, labels, normalise=normalise)
+    answered = table[table["hits"] > 0]
+    recalls = recall(table["first_hit"], ranks)
+    codes = np.asarray(labels)[answered.index]
+    row = {"n": len(answered), "lone": len(table) - len(answered)}
+    row |= {f"recall@{k}": share for k, share in zip(ranks, recalls, strict=True)}
+    row |= {"r_precision": answered["r_precision"].mean(), "map_at_r": answered["average_precision_at_r"].mean()}
+    low, high = _interval((answered["first_hit"] <= ranks[0]).to_numpy(), codes, resampling)
+    return pd.DataFrame([row | {"low": low, "high": high}])
+
+
+def recall(first_hits: Any, ranks: Iterable[int] = RANKS) -> np.ndarray:
+    """Share of the queries with an answer whose first hit is among the k nearest: (rank,); NaN without any.
+
+    Args:
+        first_hits: (sample,) as `first_hits` returns them.
+        ranks: each k, 1 to the number of samples less one.
+
+    Raises:
+        InputError: malformed or negative first hits, ranks that are not whole numbers in their range.
+    """
+    found = _first_hits("first hits", first_hits)
+    ranks = _ranks(ranks, len(found) - 1)
+    found = found[found > 0]
+    return np.array([(found <= k).mean() if len(found) else np.nan for k in ranks])
+
+
+def compare_recall(
+    first_hits_a: Any,
+    first_hits_b: Any,
+    labels: Any,
+    *,
+    k: int = 1,
+    seed: int = 0,
+    samples: int = 1000,
+    confidence: float = 0.95,
+) -> tuple[float, float, float]:
+    """Recall at k of space b less that of space a on the same queries, and its interval (difference, low, high).
+
+    Shares, -1 to 1; NaN where no query has an answer.
+
+    Args:
+        first_hits_a, first_hits_b: (sample,) as `first_hits` returns them.
+        labels: (sample,) integer class indices; whole classes are resampled.
+        k: how many nearest count, 1 to the number of samples less one.
+        seed: of the resamples.
+        samples: bootstrap resamples.
+        confidence: share of resamples that the interval covers.
+
+    Raises:
+        InputError: malformed arrays, lengths that differ, queries with an answer in one space only.
+    """
+    first = _first_hits("first hits of a", first_hits_a)
+    second = _first_hits("first hits of b", first_hits_b, length=len(first))
+    labels = checks.labels("labels", labels, length=len(first))
+    resampling = _resampling(samples, confidence, seed)
+    checks.whole("k", k, most=max(len(first) - 1, 1))
+    if ((first > 0) != (second > 0)).any():
+        sample = int(np.argmax((first > 0) != (second > 0)))
+        raise InputError(f"first hits: sample {sample} has an answer in one space only, expected the same samples")
+    answered = first > 0
+    gains = (second[answered] <= k).astype(np.int64) - (first[answered] <= k)
+    difference = float(gains.mean()) if len(gains) else np.nan
+    return difference, *_interval(gains, labels[answered], resampling)
+
+
+def _interval(values: np.ndarray, labels: np.ndarray, resampling: dict[str, Any]) -> tuple[float, float]:
+    if len(values) == 0:
+        return np.nan, np.nan
+    return mean_interval(values, np.unique(labels, return_inverse=True)[1], **resampling)
+
+
+def _resampling(samples: int, confidence: float, seed: int) -> dict[str, Any]:
+    return {
+        "samples": checks.whole("samples", samples),
+        "confidence": checks.share("confidence", confidence),
+        "seed": checks.whole("seed", seed, least=0),
+    }
+
+
+def _ranks(ranks: Any, most: int) -> list[int]:
+    if not isinstance(ranks, Iterable) or isinstance(ranks, str | dict):
+        raise InputError(f"ranks: {ranks!r}, expected whole numbers such as 1, 2, 4")
+    found = [checks.whole("ranks", k, most=max(most, 1)) for k in ranks]
+    if not found or len(set(found)) < len(found):
+        raise InputError(f"ranks: {found}, expected at least one, each once")
+    return found
+
+
+def _first_hits(name: str, values: Any, length: int | None = None) -> np.ndarray:
+    found = checks.labels(name, values, length=length)
+    if found.min() < 0:
+        raise InputError(f"{name}: {found.min()} at sample {int(found.argmin())}, expected ranks from 1, or 0 for none")
+    return found
+
+
+def _validate(embeddings: Any, labels: Any, normalise: bool) -> tuple[Space, np.ndarray]:
+    points = checks.matrix("embeddings", embeddings)
+    labels = checks.labels("labels", labels, length=len(points))
+    if len(points) < 2:
+        raise InputError("embeddings: 1 sample, expected at least two: a query and one to find")
+    codes = np.unique(labels, return_inverse=True)[1]
+    return products.space(products.unit(points) if normalise else points), codes
