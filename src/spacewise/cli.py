@@ -162,6 +162,9 @@ def audit(
     weights: Annotated[
         str, typer.Option(help="best (on validation), last or epoch5; or the file of a network made elsewhere.")
     ] = "",
+    approximate_above: Annotated[
+        int | None, typer.Option(help="Retrieval among more samples than this by an index; prints what it loses.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Made elsewhere: how samples are divided.")] = "",
     space: Annotated[list[str] | None, typer.Option(help="Made elsewhere: NAME=SUBMODULE; several.")] = None,
     size: Annotated[int | None, typer.Option(help="Made elsewhere: side of its images in pixels.")] = None,
@@ -185,7 +188,7 @@ def audit(
     else:
         opened = _opened(Path(run), weights, split, space, size, out)
         part = other_part(opened, data, source) if data else None
-    made = run_audit(opened, part, copies=copies, shift=shift)
+    made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above)
     page = write_report(made)
     result = {"audit": made.folder, "report": page}
     if made.has("accuracy"):

@@ -16,6 +16,7 @@ from spacewise.nets.chain import Wrapped
 from spacewise.nets.preprocess import Preprocess
 
 CLASSES = 3
+SMALL = {"width": 8, "dimension": 6}
 # The smallest image that each network takes, and how it is built for it.
 SMALLEST: dict[str, tuple[int, Callable[[int], Chain]]] = {
     "aconvnet": (96, lambda size: nets.aconvnet(CLASSES, 1, size)),
@@ -25,6 +26,13 @@ SMALLEST: dict[str, tuple[int, Callable[[int], Chain]]] = {
     "ding": (48, lambda size: nets.ding(CLASSES, 1, size)),
     "caffenet": (67, lambda size: nets.caffenet(CLASSES, 1, size)),
     "vgg16": (32, lambda size: nets.vgg16(CLASSES, 1, size)),
+    "netA": (16, lambda size: nets.netA(CLASSES, 1, size, **SMALL, head=True)),
+    "netA, no head": (16, lambda size: nets.netA(CLASSES, 1, size, **SMALL)),
+    "netB": (16, lambda size: nets.netB(CLASSES, 1, size, **SMALL)),
+    "netC": (16, lambda size: nets.netC(CLASSES, 1, size, **SMALL)),
+    "netD": (16, lambda size: nets.netD(CLASSES, 1, size, width=8, head=True)),
+    "netE": (16, lambda size: nets.netE(CLASSES, 1, size, **SMALL)),
+    "netF": (16, lambda size: nets.netF(CLASSES, 1, size, **SMALL, head=True)),
 }
 
 
@@ -57,21 +65,29 @@ def test_every_network_of_the_table_is_here() -> None:
 
 def test_spaces_come_by_name_in_order(chain: Chain, spaces: dict[str, Tensor]) -> None:
     assert tuple(spaces) == chain.spaces
-    assert chain.spaces[-3:] == ("feature", "classifier", "probability")
     assert all(len(values) == 2 and values.isfinite().all() for values in spaces.values())
 
 
 def test_sizes_of_spaces_are_those_of_the_forward_pass(chain: Chain, spaces: dict[str, Tensor]) -> None:
     assert output_sizes(chain) == {name: tuple(values.shape[1:]) for name, values in spaces.items()}
-    assert output_sizes(chain)["classifier"] == (CLASSES,)
 
 
-def test_probability_is_the_softmax_of_the_classifier(spaces: dict[str, Tensor]) -> None:
+def test_a_last_layer_stands_before_classifier_and_probability(chain: Chain, spaces: dict[str, Tensor]) -> None:
+    """A network without them is under losses that compare, and is asked by retrieval."""
+    layer = chain.last_layer()
+    if layer is None:
+        assert not {"feature", "classifier", "probability"} & {*chain.spaces}
+        return
+    assert chain.spaces[-2:] == ("classifier", "probability")
+    assert output_sizes(chain)["classifier"] == (layer.out_features,) == (CLASSES,)
     assert spaces["probability"].dtype == torch.float32
     torch.testing.assert_close(spaces["probability"], spaces["classifier"].softmax(dim=1))
 
 
 def test_the_last_layer_makes_the_classifier_of_the_feature(chain: Chain, spaces: dict[str, Tensor]) -> None:
+    if "feature" not in spaces:
+        return  # the last layer of NetA to NetF stands on an embedding layer
+    assert chain.spaces[-3:] == ("feature", "classifier", "probability")
     layer = chain.last_layer()
     assert layer is not None
     with torch.no_grad():
@@ -101,14 +117,16 @@ def test_channels_last_computes_the_same(chain: Chain, spaces: dict[str, Tensor]
 def test_stored_pixels_and_floats_are_seen_alike(chain: Chain) -> None:
     pixels = (images_for(chain) * 255).byte()
     with torch.no_grad():
-        assert torch.equal(chain(pixels)["feature"], chain(pixels.float())["feature"])
+        last = chain.spaces[-1]
+        assert torch.equal(chain(pixels)[last], chain(pixels.float())[last])
 
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_smaller_images_are_one_line(name: str) -> None:
     size, build = SMALLEST[name]
+    own = "NetA to NetF" if name.startswith("net") else name.partition(",")[0]
     for small in (size - 1, 1, 0):
-        with pytest.raises(InputError, match=rf"{name.partition(',')[0]}: {small} x {small} pixels are too few"):
+        with pytest.raises(InputError, match=rf"{own}: {small} x {small} pixels are too few"):
             build(small)
 
 

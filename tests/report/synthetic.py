@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spacewise import files
-from spacewise.audit_tables import accuracy_table, rejection_table, spaces_table
+from spacewise.audits.tables import accuracy_table, rejection_table, spaces_table
 from spacewise.audits import Audit, open_audit
 from spacewise.measures.confusion import confusion
 

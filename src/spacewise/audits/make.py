@@ -25,7 +25,15 @@ from spacewise.sources import open_source
 from spacewise.splits import Part
 
 
-def audit(run: Run, part: Part | None = None, *, copies: int = 0, shift: int | None = None, seed: int = 0) -> Audit:
+def audit(
+    run: Run,
+    part: Part | None = None,
+    *,
+    copies: int = 0,
+    shift: int | None = None,
+    approximate_above: int | None = None,
+    seed: int = 0,
+) -> Audit:
     """Measures every space of a run on a part (its own test part where none is given).
 
     Args:
@@ -33,6 +41,8 @@ def audit(run: Run, part: Part | None = None, *, copies: int = 0, shift: int | N
         part: what is tested. Samples of classes that the network does not know are confusers.
         copies: also measure accuracy on this many fixed translated copies of each sample.
         shift: of the copies, in pixels; the training's own where it is not given.
+        approximate_above: retrieval in parts of more samples goes by an index (extra `index`), whose measured
+            loss of recall is printed; everything is exact where it is not given.
         seed: of copies and bootstrap.
 
     Returns:
@@ -53,7 +63,7 @@ def audit(run: Run, part: Part | None = None, *, copies: int = 0, shift: int | N
     partial = folder.with_name(f".{name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _fill(partial, run, parts, copies, shift, seed)
+        _fill(partial, run, parts, copies, shift, approximate_above, seed)
         _replace(partial, folder)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -90,7 +100,15 @@ def by_retrieval(run: Run) -> bool:
     return run.split.disjoint or "classifier" not in run.net.spaces
 
 
-def _fill(folder: Path, run: Run, parts: Mapping[str, Part], copies: int, shift: int, seed: int) -> None:
+def _fill(
+    folder: Path,
+    run: Run,
+    parts: Mapping[str, Part],
+    copies: int,
+    shift: int,
+    approximate_above: int | None,
+    seed: int,
+) -> None:
     began = time.monotonic()
     (folder / "spaces").mkdir(parents=True)
     spaces = embedded(folder, run, parts)
@@ -98,14 +116,14 @@ def _fill(folder: Path, run: Run, parts: Mapping[str, Part], copies: int, shift:
         [part.facts.assign(part=name, target=part.labels) for name, part in parts.items() if len(part)],
         ignore_index=True,
     )
-    floor = {"pixels": pixels(parts)}
-    tables, columns = retrieval_tables({**floor, **spaces}, samples, seed)
+    thumbnails = {"pixels": pixels(parts, 32)}  # what retrieval has to beat, at a price that grows with the square
+    tables, columns = retrieval_tables({**thumbnails, **spaces}, samples, seed, approximate_above)
     tables["retrieval"] = pd.concat([chosen_rows(tables["retrieval"], run), kept_epochs(run, parts, seed)])
     facts: dict[str, Any] = {}
     if by_retrieval(run):
         facts = _facts_of_retrieval(run, parts, samples, columns, seed)
     else:
-        more, classified = _classified(spaces, floor["pixels"], samples, run, parts, copies, shift, seed)
+        more, classified = _classified(spaces, samples, run, parts, copies, shift, seed)
         tables, columns = tables | more, columns | classified
     samples = samples.assign(**columns)
     for name, table in {**tables, "samples": samples}.items():
@@ -131,7 +149,6 @@ def _fill(folder: Path, run: Run, parts: Mapping[str, Part], copies: int, shift:
 
 def _classified(
     spaces: Mapping[str, np.ndarray],
-    floor: np.ndarray,
     samples: pd.DataFrame,
     run: Run,
     parts: Mapping[str, Part],
@@ -151,7 +168,7 @@ def _classified(
     tables = {
         "accuracy": accuracy_table(views(run, parts["test"], copies, shift, seed), labels, masks, seed),
         "confusion": confusion(labels, predictions, run.split.classes).rename_axis("class").reset_index(),
-        "spaces": spaces_table(spaces, floor, samples, masks),
+        "spaces": spaces_table(spaces, pixels(parts), samples, masks),
     }
     if len(parts["confusers"]):
         seen = samples.assign(correct=columns["correct"])

@@ -128,7 +128,7 @@ class ByClass:
         self.samples, self.times = len(part), 1 + copies
         self.per_class, self.number = per_class, batch // per_class
         if self.number > len(self.sizes):
-            nearest = -(-batch // len(self.sizes))
+            nearest = next(k for k in range(2, batch + 1) if batch % k == 0 and batch // k <= len(self.sizes))
             raise InputError(
                 f"a batch of {batch} with per_class={per_class} needs {self.number} classes, training has "
                 f"{len(self.sizes)}; take per_class={nearest} or more, or a smaller batch"

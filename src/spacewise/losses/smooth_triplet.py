@@ -69,7 +69,7 @@ def _factors(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor, Weigh]:
     if not (farthest - nearest).max() < math.log(torch.finfo(near.dtype).max) - 1:  # NaN goes the way that keeps it
         return near, far, _plain
     middle = torch.where(farthest > -math.inf, (farthest + nearest) / 2, nearest)
-    return (near - middle).exp_(), (middle - far).exp_(), _factored
+    return near.sub_(middle).exp_(), far.neg_().add_(middle).exp_(), _factored
 
 
 def _factored(left: Tensor, right: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
@@ -246,16 +246,17 @@ class OfDistances(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, mean: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-        centred = values - values.mean(dim=0, keepdim=True)
-        value, gradient = mean(squared_distances(centred))
-        ctx.save_for_backward(centred, gradient)
+        value, gradient = mean(squared_distances(values))
+        ctx.save_for_backward(values, gradient)
         return value
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grown: Tensor) -> tuple[Tensor, None]:
         """2 sum_j (g_ij + g_ji) (x_i - x_j), in one product of matrices."""
-        centred, gradient = ctx.saved_tensors
-        weights = gradient + gradient.T
-        moved = centred * weights.sum(dim=1, keepdim=True) - products(weights, centred.T)
-        return moved * (2 * grown), None
+        values, gradient = ctx.saved_tensors
+        weights = (gradient + gradient.T).mul_(2 * grown)
+        # the sums of weights may cancel where the vectors are far from the origin
+        centred = values - values.mean(dim=0, keepdim=True)
+        moved = products(weights, centred.T)
+        return centred.mul_(weights.sum(dim=1, keepdim=True)).sub_(moved), None

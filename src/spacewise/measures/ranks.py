@@ -65,7 +65,9 @@ def _search_classes(place: Space, codes: np.ndarray, members: np.ndarray, reach:
         for precision in products.precisions()[-2:]:
             if precision not in rights:
                 rights[precision] = products.side(place, columns, precision)
-            near = _maybe_nearest(products.side(place, rows, precision), rights[precision], barred)
+            same = np.array_equal(rows, columns)
+            left = rights[precision] if same else products.side(place, rows, precision)
+            near = _maybe_nearest(left, rights[precision], barred)
             if np.count_nonzero(near) <= 4 * len(rows):
                 break
         row, column = np.nonzero(near)
@@ -95,9 +97,10 @@ def _before(place: Space, queries: np.ndarray, reach: np.ndarray, hits: np.ndarr
     tiles = [np.arange(len(place.first))[start : start + products.TILE] for start in _starts(len(place.first))]
     rights = [products.side(place, place.first[tile], precision) for tile in tiles]
     before = np.zeros(len(queries), dtype=np.int64)
-    for start in _starts(len(queries)):
+    for number, start in enumerate(_starts(len(queries))):
         rows = queries[start : start + products.TILE]
-        left = products.side(place, rows, precision)
+        same = number < len(tiles) and np.array_equal(rows, place.first[tiles[number]])
+        left = rights[number] if same else products.side(place, rows, precision)
         counts = before[start : start + products.TILE]
         for tile, right in zip(tiles, rights, strict=True):
             _count_tile(place, rows, tile, (left, right), (reach[rows], hits[rows]), counts)
@@ -122,14 +125,14 @@ def _count_tile(
         precision = finer.pop(0)
         left, right = (products.side(place, samples, precision) for samples in (rows, place.first[groups]))
         row, column, nearer = _closer(left, right, reach / place.scale)
-    column = groups[column]
-    sure, left_open = row[nearer], row[~nearer]
-    counts += np.bincount(sure, weights=sizes[column[nearer]], minlength=len(rows)).astype(np.int64)
-    column = column[~nearer]
-    distances = place.distances(rows[left_open], place.first[column])
-    tied = np.where(distances == reach[left_open], place.copies_below(column, hits[left_open]), 0)
-    extra = np.where(distances < reach[left_open], sizes[column], tied)
-    counts += np.bincount(left_open, weights=extra, minlength=len(rows)).astype(np.int64)
+    group = groups[column]
+    number = sizes[group]
+    unsure = np.flatnonzero(~nearer)
+    row_open, group_open = row[unsure], group[unsure]
+    distances = place.distances(rows[row_open], place.first[group_open])
+    tied = np.where(distances == reach[row_open], place.copies_below(group_open, hits[row_open]), 0)
+    number[unsure] = np.where(distances < reach[row_open], number[unsure], tied)
+    counts += np.bincount(row, weights=number, minlength=len(rows)).astype(np.int64)
 
 
 def _closer(left: Side, right: Side, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

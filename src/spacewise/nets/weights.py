@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -17,6 +16,8 @@ FETCH = (
     "torchvision's vgg16_bn-6c64b313.pth (https://download.pytorch.org/models/vgg16_bn-6c64b313.pth), "
     "timm's vgg16_bn.tv_in1k model.safetensors, or weights/best.safetensors of a run"
 )
+
+HINT = "check bands, width and normalisation"
 
 
 def read_weights(path: Path | str, fetch: str = "") -> dict[str, Tensor]:
@@ -28,7 +29,7 @@ def read_weights(path: Path | str, fetch: str = "") -> dict[str, Tensor]:
         fetch: what to fetch where, said if the file is missing.
 
     Raises:
-        InputError: no such file, another format, or anything but tensors in it.
+        InputError: no such file, a damaged one, another format, or anything but tensors in it.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -37,10 +38,21 @@ def read_weights(path: Path | str, fetch: str = "") -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise InputError(f"weights {path} are neither safetensors nor a plain dictionary of tensors: {said}") from error
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
+        raise InputError(f"weights {path} {_complaint(error, path)}") from error
     return _tensors(found, path)
+
+
+def _complaint(error: Exception, path: Path) -> str:
+    """Why a file was not read, without torch's advice to read it all the same."""
+    if path.suffix == ".safetensors":
+        return f"are no readable safetensors: {' '.join(str(error).split())[:120]}"
+    refused = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if refused:
+        return f"hold a Python object, {refused[1]}, and only tensors are read; save the network's state_dict()"
+    return "are no dictionary of tensors as torch.save writes it; is the file whole?"
 
 
 def _tensors(found: object, path: Path) -> dict[str, Tensor]:
@@ -50,7 +62,8 @@ def _tensors(found: object, path: Path) -> dict[str, Tensor]:
             found = found[key]
     if not isinstance(found, Mapping) or not found or not all(isinstance(v, Tensor) for v in found.values()):
         raise InputError(f"weights {path} hold no dictionary of tensors by name")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+    parallel = all(str(name).startswith("module.") for name in found)  # as DataParallel names them
+    return {str(name).removeprefix("module." if parallel else ""): value for name, value in found.items()}
 
 
 def start_from(module: nn.Module, tensors: Mapping[str, Tensor], names: list[str], path: Path | str) -> None:
@@ -62,10 +75,10 @@ def start_from(module: nn.Module, tensors: Mapping[str, Tensor], names: list[str
     state = module.state_dict()
     for name in names:
         if name not in tensors:
-            raise InputError(f"weights {path} have no '{name}': {suggest(name, tensors)}")
+            raise InputError(f"weights {path} have no '{name}'; {HINT}: {suggest(name, tensors)}")
         if tensors[name].shape != state[name].shape:
             shapes = f"{tuple(tensors[name].shape)}, the network takes {tuple(state[name].shape)}"
-            raise InputError(f"weights {path}: '{name}' is {shapes}; check bands, width and normalisation")
+            raise InputError(f"weights {path}: '{name}' is {shapes}; {HINT}")
     with torch.no_grad():
         for name in names:
             state[name].copy_(tensors[name])

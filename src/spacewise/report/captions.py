@@ -179,6 +179,8 @@ def _layer_epochs(audit: Audit) -> str:
     if under not in table:
         return "Left: how well training classes are told apart. Right: classes of test."
     top, last = table[under].idxmax(), table[under].iloc[-1]
+    if top == table.index[-1]:
+        return f"On test classes {under}, {retrieval.under_words(audit)}, stands highest after the last epoch."
     return (
         f"On test classes {under}, {retrieval.under_words(audit)}, stands highest after epoch {top} with "
         f"{numbers.number(float(table.loc[top, under]))} %, and at {numbers.number(float(last))} % after epoch "
@@ -188,8 +190,9 @@ def _layer_epochs(audit: Audit) -> str:
 
 def _gallery(audit: Audit) -> str:
     first, last = gallery.compared(audit)
-    ways = [len(rows) for rows in gallery.differing(reading.test_samples(audit), first, last)]
+    samples = reading.test_samples(audit)
+    ways = [numbers.count(len(rows)) for rows in gallery.differing(samples, first, last)]
     return (
-        f"The nearest neighbour is right in {first} only for {numbers.count(ways[0])} test images, in {last} only for "
-        f"{numbers.count(ways[1])}."
+        f"Of {numbers.count(len(samples))} test images, {ways[0]} have a nearest neighbour of their class in {first} "
+        f"only, and {ways[1]} in {last} only."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from spacewise.audits import Audit
+from spacewise.report import retrieval, verdict
 
 HEADLINES = ("overall", "seen", "unseen", "pfa_at_pd90")
 
@@ -34,4 +35,25 @@ def comparison_lines(table: pd.DataFrame) -> list[str]:
             )
             against = f"   [dim]{100 * row.difference:+.1f}, p = {row.p:.2g}[/]" if pd.notna(row.p) else ""
             lines.append(f"{row.figure:>14}  {100 * row.mean:5.1f} %{spread}{against}")
+    return lines
+
+
+def audit_lines(audit: Audit) -> list[str]:
+    """What an audit found, of whichever kind it is."""
+    return layer_lines(audit) if retrieval.is_disjoint(audit) else accuracy_lines(audit)
+
+
+def layer_lines(audit: Audit) -> list[str]:
+    """The recommended space, and recall at 1 of the deepest spaces on training and on test classes, in percent."""
+    trained, tested = (retrieval.chosen(audit, part) for part in ("train", "test"))
+    advice, under = retrieval.advice(audit), audit.facts["loss_spaces"]
+    shown = dict.fromkeys([*retrieval.deepest(audit), str(advice["space"]), str(advice["against"])])
+    names = [name for name in retrieval.spaces(audit) if name in shown]
+    wide = max(12, *(len(name) for name in names))
+    lines = [verdict.recommended(audit), f"{'':>{wide}}  [dim]training      test[/]"]
+    for name in names:
+        row, words = tested.loc[name], "recommended" if name == advice["space"] else ""
+        words = ", ".join(filter(None, [words, "under the loss" if name in under else ""]))
+        figures = f"{100 * trained.loc[name, retrieval.FIRST]:6.1f} %  [bold]{100 * row[retrieval.FIRST]:6.1f} %[/]"
+        lines.append(f"{name:>{wide}}  {figures}  [dim]{100 * row.low:.1f} to {100 * row.high:.1f}  {words}[/]")
     return lines

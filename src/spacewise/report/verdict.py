@@ -155,7 +155,7 @@ def of_layers(audit: Audit) -> list[str]:
     changes = [_change(name, trained[name], tested[name]) for name in dict.fromkeys((under, space))]
     sentences.append(f"From training to test classes {', '.join(changes)}.")
     best = retrieval.best(audit)
-    if best != space:
+    if tested[best] > tested[space]:
         sentences.append(
             f"Highest on the test classes themselves is {best} with {percent(tested[best])}: known only after the fact."
         )
@@ -208,7 +208,7 @@ def _choice(audit: Audit) -> str:
     """On what the space was chosen."""
     found, classes = retrieval.advice(audit), audit.facts["classes_of"]
     if found["chosen_on"] == "test":
-        return f"{found['space']} was chosen on these test classes themselves, which flatters it: no class was held out."
+        return f"{found['space']} was chosen on these test classes themselves, which flatters it."
     held, trained = set(classes["validation"]), set(classes["train"])
     if held <= trained:
         return f"{found['space']} was chosen on held-out images of the training classes, not on these."
