@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def audited(run: Run, copies: int) -> Audit:
-    """The run's audit: read back if it is there with as many copies, else made."""
+    """The run's audit: read back if it is there, of the same weights and with as many copies, else made."""
     try:
         made = open_audit(run.folder)
-        if made.facts["copies"] >= copies:
+        if made.facts["copies"] >= copies and made.facts["weights"] == run.weights:
             return made
     except InputError:
         pass

@@ -95,9 +95,14 @@ ARMS = _arms()
 
 
 def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Path) -> Path:
-    """Audits every run and writes the study: `NAME.csv` and the page, which it returns."""
+    """Audits the last weights of every run and writes the study: `NAME.csv` and the page, which it returns.
+
+    The last, as in the paper: two or three validation classes can choose a space, but not an epoch.
+    """
     audits: dict[str, list[Audit]] = {}
     for key, runs in finished.items():
+        for run in runs:
+            run.load("last")
         audits[recipe.catalogue[key].title] = [audited(run, copies=0) for run in runs]
     first = next(iter(finished.values()))[0]
     printed = PAPER.get(first.split.source.name, {})

@@ -10,15 +10,19 @@ import pandas as pd
 from spacewise.audits import Audit, audit, open_audit
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
+from spacewise.report.layer_study import study, summary, write_study
 from spacewise.report.page import write_comparison, write_report
+from spacewise.report.retrieval import is_disjoint
 from spacewise.runs import open_run, read_experiment
 
 
 def compare_runs(folders: Sequence[Path], out: Path, *, command: str) -> tuple[pd.DataFrame, Path]:
     """Audits runs that have none, and writes the comparison; returns its table and its page.
 
+    Runs that are judged by retrieval make a study of which space generalises.
+
     Raises:
-        InputError: fewer than two runs, or a folder that is no run.
+        InputError: fewer than two runs, a folder that is no run, or runs of both kinds.
     """
     if len(folders) < 2:
         raise InputError("compare takes two runs or more")
@@ -27,6 +31,12 @@ def compare_runs(folders: Sequence[Path], out: Path, *, command: str) -> tuple[p
     audits: dict[str, list[Audit]] = {}
     for folder, name in zip(experiments, names, strict=True):
         audits.setdefault(name, []).append(_audited(folder))
+    kinds = {is_disjoint(made) for group in audits.values() for made in group}
+    if len(kinds) > 1:
+        raise InputError("some of these runs classify, others are judged by retrieval on classes of their own")
+    if kinds == {True}:
+        page = write_study(audits, out, title="Which space generalises", command=command)
+        return summary(study(audits)), page
     page = write_comparison(audits, out, title="Comparison of runs", command=command, paper=None)
     return pd.read_csv(page.with_name("comparison.csv")), page
 

@@ -22,8 +22,25 @@ def accuracy_lines(audit: Audit) -> list[str]:
     ]
 
 
+def study_lines(table: pd.DataFrame) -> list[str]:
+    """Recall at 1 by method and space on training and test classes, in percent: mean ± deviation."""
+    lines = []
+    for method, rows in table[table["space"] != retrieval.PIXELS].groupby("method", sort=False):
+        lines.append(f"[bold]{method}[/]  [dim]recall at 1: training, test classes[/]")
+        for space, parts in rows.groupby("space", sort=False):
+            found = parts.set_index("part")
+            shown = [
+                f"{100 * found['mean'][part]:5.1f} % ± {100 * found['std'][part]:.1f}".removesuffix(" ± nan")
+                for part in ("train", "test")
+            ]
+            lines.append(f"{space:>14}  {'  '.join(shown)}")
+    return lines
+
+
 def comparison_lines(table: pd.DataFrame) -> list[str]:
     """The headline figures of a comparison, in percent: mean ± deviation, and the difference to the first method."""
+    if "figure" not in table:
+        return study_lines(table)
     lines = []
     for method, rows in table[table["figure"].isin(HEADLINES)].groupby("method", sort=False):
         lines.append(f"[bold]{method}[/]")
