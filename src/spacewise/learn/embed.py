@@ -33,6 +33,24 @@ def fabric(precision: str, **options: object) -> Fabric:
     return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
 
 
+def strategy(chain: Chain, spaces: Sequence[str]) -> str:
+    """How processes share gradients: no process may wait for those of layers that lie above the spaces of all losses."""
+    if "LOCAL_WORLD_SIZE" not in os.environ or not unreached(chain, spaces):
+        return "auto"
+    return "ddp_find_unused_parameters_true"
+
+
+def unreached(chain: Chain, spaces: Sequence[str]) -> list[str]:
+    """Names of the parameters that no gradient of these spaces reaches."""
+    training, device = chain.training, next(chain.parameters()).device
+    values = chain.eval()(torch.zeros(1, chain.bands, chain.size, chain.size, device=device))
+    chain.train(training)
+    total = torch.stack([read_space(values, name).float().sum() for name in spaces]).sum()
+    named = {name: parameter for name, parameter in chain.named_parameters() if parameter.requires_grad}
+    gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+    return [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
+
+
 def _leave_group() -> None:
     """Ends the group before the interpreter does: its threads would abort the process."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -40,16 +58,21 @@ def _leave_group() -> None:
 
 
 class Selected(nn.Module):
-    """A chain that returns only the vectors asked for: what is not returned is not converted or gathered."""
+    """A chain that returns only the vectors asked for: what is not returned is not converted or gathered.
 
-    def __init__(self, chain: Chain, spaces: Sequence[str]) -> None:
+    Args:
+        watched: spaces that are returned, too, without a gradient.
+    """
+
+    def __init__(self, chain: Chain, spaces: Sequence[str], watched: Sequence[str] = ()) -> None:
         super().__init__()
         self.chain = chain
-        self.wanted = tuple(spaces)
+        self.wanted, self.watched = tuple(spaces), tuple(watched)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         spaces = self.chain(images)
-        return {name: read_space(spaces, name) for name in self.wanted}
+        wanted = {name: read_space(spaces, name) for name in self.wanted}
+        return wanted | {name: read_space(spaces, name).detach() for name in self.watched}
 
 
 @torch.inference_mode()

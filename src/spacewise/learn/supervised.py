@@ -16,7 +16,7 @@ from spacewise.errors import InputError
 from spacewise.experiment import Experiment, Supervised, supervised_settings
 from spacewise.learn import state
 from spacewise.learn.batches import Batches
-from spacewise.learn.embed import fabric
+from spacewise.learn.embed import fabric, strategy
 from spacewise.learn.training import Logger, Training
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective
@@ -66,7 +66,7 @@ def supervised(
     images = decoded(split.source, net.size)
     _fits(net, images, split)
     objective.check_batch(chosen.batch)
-    lightning = fabric(chosen.precision)
+    lightning = fabric(chosen.precision, strategy=strategy(net, objective.spaces))
     lightning.launch()
     batches = make_batches(images, split, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:

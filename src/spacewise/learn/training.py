@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -19,15 +19,15 @@ from spacewise import files
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.learn import state
-from spacewise.learn.batches import Batches, in_order, mixed
-from spacewise.learn.embed import Selected, embed
+from spacewise.learn.batches import Batches, mixed
+from spacewise.learn.embed import Selected
 from spacewise.learn.schedule import optimizer as make_optimizer
 from spacewise.learn.schedule import set_rate
-from spacewise.measures.retrieval import first_hits
+from spacewise.learn.validation import validate
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
 from spacewise.progress import bar
-from spacewise.splits import Part, Split
+from spacewise.splits import Split
 
 SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
 
@@ -58,7 +58,8 @@ class Training:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         modules = (net, objective)
         self.optimizer = make_optimizer(modules, self.settings, net.given)
-        selected = Selected(net, sorted({*objective.spaces, *({"classifier"} & {*net.spaces})}))
+        watched = {"classifier"} & {*net.spaces} - {*objective.spaces}
+        selected = Selected(net, objective.spaces, sorted(watched))
         self.model, self.wrapped = lightning.setup(selected, self.optimizer)
         objective.to(lightning.device)
         self.sums: dict[str, Tensor] = {}
@@ -189,33 +190,16 @@ class Training:
             )
 
     def validate(self) -> dict[str, float]:
-        """The figure that chooses: accuracy; on classes that are not trained, recall at 1."""
-        part = self.split.validation
-        if len(part) == 0:
-            return {}
-        if self.split.disjoint:
-            return {"validation_recall": self.recall(part)}
-        return {"validation_accuracy": self.accuracy(part)} if "classifier" in self.net.spaces else {}
-
-    def accuracy(self, part: Part) -> float:
-        """Of each image and, where training shifts, one translated copy."""
-        times = 2 if self.settings.shift else 1
-        batches = in_order(self.batches.images, part, shift=self.settings.shift, copies=times - 1, seed=self.seed)
-        logits = self.embedded(batches, "classifier")
-        right = logits.argmax(axis=1) == np.tile(part.labels, times)
-        return float(right.mean()) if np.isfinite(logits).all() else float("nan")
-
-    def recall(self, part: Part) -> float:
-        """Recall at 1 in the deepest space under the objective."""
-        order = {name: place for place, name in enumerate(self.net.spaces)}
-        space = max(self.objective.spaces, key=lambda name: order[name.partition(":")[0]])
-        values = self.embedded(in_order(self.batches.images, part), space)
-        return float((first_hits(values, part.labels) == 1).mean()) if np.isfinite(values).all() else float("nan")
-
-    def embedded(self, batches: Iterable[Tensor], space: str) -> np.ndarray:
-        """One space of images in order, in the precision of the training."""
-        precision = "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
-        return embed(self.net, batches, [space], precision=precision)[space]
+        """The figure that chooses."""
+        return validate(
+            self.net,
+            self.objective.spaces,
+            self.split,
+            self.batches.images,
+            shift=self.settings.shift,
+            seed=self.seed,
+            precision="bf16" if "bf16" in str(self.fabric._precision.precision) else "float32",
+        )
 
     def keep_best(self, row: Mapping[str, float]) -> None:
         """The higher validation figure wins, then the later epoch: its learning rate has fallen further."""
