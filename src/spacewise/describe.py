@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ Made = TypeVar("Made")
 def plain(value: Any) -> Any:
     """A value as YAML and JSON know it: paths as absolute text, tuples and sets as lists."""
     if isinstance(value, Path):
-        return str(value.expanduser().absolute())
+        return os.path.abspath(value.expanduser())
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -163,7 +164,7 @@ def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rooted(named: dict[str, Any], key: str) -> dict[str, Any]:
     """The same with a path from the root of the file system."""
-    return named | ({key: str(Path(str(named[key])).expanduser().absolute())} if named.get(key) else {})
+    return named | ({key: os.path.abspath(Path(str(named[key])).expanduser())} if named.get(key) else {})
 
 
 def _canonical_term(text: str) -> str:

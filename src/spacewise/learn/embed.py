@@ -34,7 +34,7 @@ def fabric(precision: str, **options: object) -> Fabric:
 
 
 def strategy(chain: Chain, spaces: Sequence[str]) -> str:
-    """How processes share gradients: no process may wait for those of layers that lie above the spaces of all losses."""
+    """How processes share gradients: none may wait for those of layers above every space that has a loss."""
     if "LOCAL_WORLD_SIZE" not in os.environ or not unreached(chain, spaces):
         return "auto"
     return "ddp_find_unused_parameters_true"

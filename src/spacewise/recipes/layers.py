@@ -37,6 +37,12 @@ REGIME = {
     "flip": True,
     "crop": 0.6,
 }
+# recall at k of pool5.3 of NetA, percent; Table 1
+TABLE1 = {
+    "cars": dict(zip((1, 2, 4, 8, 16, 32), (87.8, 92.7, 95.6, 97.5, 98.6, 99.2), strict=True)),
+    "cub": dict(zip((1, 2, 4, 8, 16, 32), (66.4, 77.5, 85.4, 91.3, 95.2, 97.1), strict=True)),
+    "products": dict(zip((1, 10, 100, 1000), (74.8, 88.3, 95.2, 98.5), strict=True)),
+}
 LAST = {"netA": "fc6", "netB": "fc6", "netC": "fc6", "netD": "pool5.3", "netE": "fc7", "netF": "fc8"}
 TITLES = {
     "netA": "NetA",
@@ -105,8 +111,11 @@ def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Pat
             run.load("last")
         audits[recipe.catalogue[key].title] = [audited(run, copies=0) for run in runs]
     first = next(iter(finished.values()))[0]
-    printed = PAPER.get(first.split.source.name, {})
-    paper = {recipe.catalogue[key].title: printed[key] for key in finished if key in printed}
+    source = first.split.source.name
+    paper = {recipe.catalogue[key].title: PAPER.get(source, {}).get(key, {}) for key in finished}
+    if "netA" in finished:
+        at_k = {f"pool5.3@{k}": share for k, share in TABLE1.get(source, {}).items()}
+        paper[TITLES["netA"]] = {**paper[TITLES["netA"]], **at_k}
     page = write_study(audits, out / recipe.name, title=recipe.title, command=command(), paper=paper)
     files.write_text(out / f"{recipe.name}.csv", page.with_name("study.csv").read_text(encoding="utf-8"))
     return page

@@ -34,7 +34,8 @@ def write_study(audits: Methods, out: Path, *, title: str, command: str, paper: 
         out: folder.
         title: the question, or the figure of a paper.
         command: what made this, to print below it.
-        paper: method -> space -> recall at 1 on test classes in percent, where a paper prints it.
+        paper: method -> space -> recall at 1 on test classes in percent, where a paper prints it; at other k
+            under `pool5.3@k`.
 
     Returns:
         The page, `study.html`.
@@ -51,7 +52,7 @@ def write_study(audits: Methods, out: Path, *, title: str, command: str, paper: 
         for panel in track(panels, "drawing the study", len(panels))
     }
     files.write_table(out / "study.csv", table)
-    context = _context(audits, whole, paired) | {"title": title, "command": command, "figures": drawn}
+    context = _context(audits, whole, paired, paper or {}) | {"title": title, "command": command, "figures": drawn}
     made = out / "study.html"
     files.write_text(made, page._render("study.html.jinja", **context))
     return made
@@ -134,7 +135,7 @@ def _check(audits: Methods) -> None:
                 raise InputError(f"method '{name}': {run.folder} has other spaces than {runs[0].folder}")
 
 
-def _context(audits: Methods, whole: pd.DataFrame, paired: pd.DataFrame) -> dict[str, Any]:
+def _context(audits: Methods, whole: pd.DataFrame, paired: pd.DataFrame, paper: Paper) -> dict[str, Any]:
     first = {name: runs[0] for name, runs in audits.items()}
     return {
         "kind": f"study of {len(audits)} networks" if len(audits) > 1 else "study of one network",
@@ -145,6 +146,7 @@ def _context(audits: Methods, whole: pd.DataFrame, paired: pd.DataFrame) -> dict
         "best": study_tables.best(audits, whole),
         "tested": study_tables.spaces(audits, whole, "test"),
         "trained": study_tables.spaces(audits, whole, "train"),
+        "ranks": study_tables.ranks(audits, paper),
         "runs": study_tables.runs(audits),
         "experiments": {name: provenance.experiment(audit) for name, audit in first.items()},
         "facts": provenance.pairs(next(iter(first.values()))),

@@ -195,6 +195,38 @@ def best(audits: Methods, whole: pd.DataFrame) -> Table:
     )
 
 
+def ranks(audits: Methods, paper: Mapping[str, Mapping[str, float]]) -> Table:
+    """Recall at every k on test classes, in each network's deepest spaces, mean over runs.
+
+    Args:
+        paper: method -> `pool5.3` (at 1) or `pool5.3@k` -> percent, where a paper prints it.
+    """
+    found = {
+        (name, space): pd.DataFrame([retrieval.chosen(run, "test").loc[space] for run in made])
+        for name, made in audits.items()
+        for space in retrieval.deepest(made[0])
+    }
+    names = dict.fromkeys(column for rows in found.values() for column in rows if str(column).startswith("recall@"))
+    columns = sorted(names, key=lambda column: int(column.partition("@")[2]))
+    table = []
+    for (name, space), rows in found.items():
+        printed = paper.get(name, {})
+        cells = [Cell(name), Cell(space)]
+        for column in columns:
+            k = column.partition("@")[2]
+            theirs = printed.get(f"{space}@{k}", printed.get(space) if k == "1" else None)
+            mean = rows[column].astype(float).mean() if column in rows else math.nan
+            shown = "–" if math.isnan(mean) else number(100 * mean)
+            cells.append(Cell(shown, "" if theirs is None else f"paper {number(theirs)}"))
+        table.append(cells)
+    return Table(
+        ["network", "space", *(column.removeprefix("recall@") for column in columns)],
+        table,
+        "Recall at k in percent on test classes, mean over runs, in the last spaces of each network.",
+        (("", 2), ("k", len(columns))),
+    )
+
+
 def _often(names: Sequence[str]) -> str:
     """`pool5.3`, or `pool5.3 (3), fc6 (1)` where runs differ."""
     found = Counter(names).most_common()
