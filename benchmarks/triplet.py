@@ -10,10 +10,10 @@ its peer must be equal.
 
     smooth    log(1 + exp(d(a, p) - d(a, n)))
     hinge     max(0, d(a, p) - d(a, n) + 0.2)
-    products  the products of matrices (B x d by d x B, and B x B by B x d) that no exact method can do
-              without: how far spacewise is from what the machine can do
+    products  the product of matrices (B x d by d x B) that every method starts with: the last column of the
+              table is how many times longer a method takes than the machine needs for this alone
 
-The limit that is printed is the time of the product of distances that every method starts with.
+Bringing the vectors to unit length and back takes 4 MiB at 256 samples, whatever the loss.
 open-metric-learning (`oml`) takes part where it is installed.
 """
 

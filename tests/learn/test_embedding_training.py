@@ -23,7 +23,7 @@ from spacewise.errors import InputError
 from spacewise.experiment import Experiment, Supervised
 from spacewise.learn import start, state, supervised
 from spacewise.learn.batches import Batches, in_order
-from spacewise.learn.embed import embed
+from spacewise.learn.embed import embed, unreached
 from spacewise.learn.schedule import optimizer, set_rate
 from spacewise.nets import Chain
 from spacewise.nets.embedding import EmbeddingVGG
@@ -330,6 +330,27 @@ def test_an_experiment_names_its_file_from_the_root(waves: Path, monkeypatch: py
 
 # Two processes
 
+
+@pytest.mark.parametrize(
+    ("spaces", "above"),
+    [
+        (["fc6"], {"embeddings.fc7", "head"}),
+        (["pool5.3"], {"embeddings.fc6", "embeddings.fc7", "head"}),
+        (["pool4.1", "fc7"], {"head"}),
+        (["probability"], set()),
+    ],
+)
+def test_layers_above_every_loss_are_reached_by_no_gradient(spaces: list[str], above: set[str]) -> None:
+    """No process may wait for their gradients."""
+    net = built("netE", head=True)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = unreached(net, spaces)
+    assert {name.rpartition(".")[0] for name in found} == above
+    assert net.training
+    assert same(before, dict(net.state_dict())) == before.keys()
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
 TWO = """
 import json, sys
 import torch
@@ -341,7 +362,7 @@ from spacewise.sources import folder
 torch.set_num_threads(1)
 split = splits.class_disjoint(folder(sys.argv[1]), validation=0.4)
 torch.manual_seed(0)
-net = nets.ding(3, 1, 48, feature=8)  # without normalisation, which differs between the processes
+net = nets.ding(3, 1, 48, feature=8)  # without normalisation, which differs; its last layer has no loss
 supervised(net, Objective("smooth_triplet@feature"), split, out=sys.argv[2], **json.loads(sys.argv[3]))
 assert torch.distributed.get_world_size() == 2
 """

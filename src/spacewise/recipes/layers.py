@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from spacewise import files
 from spacewise.audits import Audit
 from spacewise.recipes.finish import audited, command
@@ -101,7 +103,7 @@ ARMS = _arms()
 
 
 def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Path) -> Path:
-    """Audits the last weights of every run and writes the study: `NAME.csv` and the page, which it returns.
+    """Audits the last weights of every run and writes the study: `NAME.csv` (the last epoch) and the page, which it returns.
 
     The last, as in the paper: two or three validation classes can choose a space, but not an epoch.
     """
@@ -117,7 +119,8 @@ def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Pat
         at_k = {f"pool5.3@{k}": share for k, share in TABLE1.get(source, {}).items()}
         paper[TITLES["netA"]] = {**paper[TITLES["netA"]], **at_k}
     page = write_study(audits, out / recipe.name, title=recipe.title, command=command(), paper=paper)
-    files.write_text(out / f"{recipe.name}.csv", page.with_name("study.csv").read_text(encoding="utf-8"))
+    table = pd.read_csv(page.with_name("study.csv"))
+    files.write_table(out / f"{recipe.name}.csv", table[table["chosen"]].drop(columns=["chosen", "weights"]).round(4))
     return page
 
 
