@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,21 +28,39 @@ def factory(reference: str) -> Callable[[], Any]:
     """The function that `FILE.py:FUNCTION` or `MODULE:FUNCTION` names.
 
     Raises:
-        InputError: the reference has another form, or the file, module or function is not there.
+        InputError: the reference has another form, the file, module or function is not there, or its code fails.
     """
     place, colon, name = reference.rpartition(":")
     if not colon or not place or not name:
         raise InputError(f"'{reference}' names no function: expected {EXAMPLE}")
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
+    module = _run(place, lambda: _from_file(Path(place)) if place.endswith(".py") else _from_name(place))
     found = getattr(module, name, None)
     if not callable(found):
         raise unknown(f"function in {place}", name, [key for key, value in vars(module).items() if callable(value)])
     return found
 
 
+def _run(what: str, code: Callable[[], Any]) -> Any:
+    """What somebody's code returns; its failure as one line, with the place in it."""
+    try:
+        return code()
+    except InputError:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+        last = frames[-1]
+        place = f" ({last.filename}, line {last.lineno})" if last.filename != __file__ else ""
+        raise InputError(f"{what} fails with {type(error).__name__}: {_brief(error)}{place}") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path} does not exist: expected {EXAMPLE}")
+    _import_from(path.parent)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is no Python file")
@@ -53,12 +71,17 @@ def _from_file(path: Path) -> Any:
 
 
 def _from_name(name: str) -> Any:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    _import_from(Path.cwd())
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise InputError(f"module '{name}' cannot be imported: {error}") from error
+
+
+def _import_from(folder: Path) -> None:
+    """What lies in the folder can be imported, as Python does it for a file that it runs."""
+    if str(folder.absolute()) not in sys.path:
+        sys.path.insert(0, str(folder.absolute()))
 
 
 def named_spaces(given: Sequence[str]) -> dict[str, str]:
@@ -68,6 +91,8 @@ def named_spaces(given: Sequence[str]) -> dict[str, str]:
         name, equals, path = option.partition("=")
         if not equals or not name or not path:
             raise InputError(f"--space takes NAME=SUBMODULE, such as feature=avgpool, not '{option}'")
+        if name in spaces:
+            raise InputError(f"--space names '{name}' twice: {spaces[name]} and {path}")
         spaces[name] = path
     return spaces
 
@@ -100,7 +125,7 @@ def adopt(
     """
     if folder.exists():
         raise InputError(runs.occupied(folder) if (folder / "run.json").is_file() else f"{folder} already exists")
-    made = factory(reference)()
+    made = _run(reference, factory(reference))
     if not isinstance(made, nn.Module):
         raise InputError(f"{reference} returned {type(made).__name__}, expected a torch.nn.Module")
     if weights is not None:
@@ -116,8 +141,7 @@ def _fill(module: nn.Module, path: Path) -> None:
     try:
         module.load_state_dict(read_weights(path))
     except RuntimeError as error:
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"weights {path} do not fit the network: {said}") from error
+        raise InputError(f"weights {path} do not fit the network: {_brief(error)}") from error
 
 
 def _chain(made: nn.Module, reference: str, split: Split, spaces: dict[str, str], size: int | None) -> Chain:
@@ -139,9 +163,9 @@ def _check(net: Chain, split: Split) -> None:
         raise InputError(f"the images have {bands} bands, the network takes {net.bands}")
     try:
         sizes = output_sizes(net)
-    except (RuntimeError, ValueError, TypeError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"the network fails on a {bands} x {net.size} x {net.size} image: {said}") from error
+    except Exception as error:  # whatever somebody's network raises
+        said = f"{type(error).__name__}: {_brief(error)}"
+        raise InputError(f"the network fails on a {bands} x {net.size} x {net.size} image with {said}") from error
     classes = sizes.get("classifier")
     if classes and not split.disjoint and classes != (len(split.classes),):
         raise InputError(

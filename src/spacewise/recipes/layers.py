@@ -103,7 +103,7 @@ ARMS = _arms()
 
 
 def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Path) -> Path:
-    """Audits the last weights of every run and writes the study: `NAME.csv` (the last epoch) and the page, which it returns.
+    """Audits the last weights of every run; writes `NAME.csv` (their figures) and the study, which it returns.
 
     The last, as in the paper: two or three validation classes can choose a space, but not an epoch.
     """
