@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.losses import naive_metric, naive_triplet
 from torch import Tensor
 
 from spacewise.errors import InputError
 from spacewise.losses import LOSSES, Loss
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective, parse_term
-from tests.losses import naive_metric, naive_triplet
 
 SAMPLES, DIMENSION, CLASSES = 10, 5, 4
 LABELS = torch.tensor([0, 1, 2, 0, 1, 3, 0, 0, 2, 1])

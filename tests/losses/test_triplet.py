@@ -15,7 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from spacewise.errors import InputError
 from spacewise.losses.hinge_triplet import HingeTriplet, hinge_triplet
 from spacewise.losses.loss import Loss
-from spacewise.losses.smooth_triplet import BLOCK, WHOLE, SmoothTriplet, smooth_triplet
+from spacewise.losses.smooth_triplet import SmoothTriplet, smooth_triplet
+from spacewise.losses.triplets import BLOCK, WHOLE
 from spacewise.objective import parse_term
 
 # (classes, samples): both sides of the size up to which a batch is one block, several blocks, all sizes of class

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from spacewise import files
-from spacewise.audits.tables import accuracy_table, rejection_table, spaces_table
 from spacewise.audits import Audit, open_audit
+from spacewise.audits.tables import accuracy_table, rejection_table, spaces_table
 from spacewise.measures.confusion import confusion
 
 HOSTILE = '<script>alert(1)</script> & "Ω" $x_1$'

@@ -16,7 +16,7 @@ from torch import Tensor
 from spacewise.errors import InputError, unknown
 from spacewise.losses.loss import Loss, check_batch
 from spacewise.losses.pairs import prepared, squared_distances
-from spacewise.losses.smooth_triplet import Layout, OfDistances, layout, over_blocks
+from spacewise.losses.triplets import Layout, OfDistances, layout, over_blocks
 
 TRIPLETS = ("all", "semihard", "hard", "easy_positive")
 AVERAGES = ("all", "violating")
