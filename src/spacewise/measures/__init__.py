@@ -3,6 +3,8 @@
 - `accuracy`: how often is the predicted class the true one, in each subset?
 - `confusion`: which class is taken for which?
 - `nearest`: who are the nearest neighbours, and do they carry the right label?
+- `retrieval`: does a query find samples of its own class among its neighbours, and how early?
+- `approximate`: the same by an index, and what that loses
 - `representation`: are test samples embedded where training put their class?
 - `scores`: how much does a sample look like what was trained on?
 - `rejection`: can what was never trained on be rejected?
@@ -16,22 +18,26 @@ from __future__ import annotations
 
 from spacewise.measures import (
     accuracy,
+    approximate,
     confusion,
     nearest,
     projection,
     rejection,
     representation,
+    retrieval,
     scores,
     summary,
 )
 
 __all__ = [
     "accuracy",
+    "approximate",
     "confusion",
     "nearest",
     "projection",
     "rejection",
     "representation",
+    "retrieval",
     "scores",
     "summary",
 ]

@@ -16,8 +16,8 @@ from spacewise.measures import checks
 from spacewise.measures.nearest import nearest_neighbours
 from spacewise.measures.products import unit
 
-TRAINING = 64
-"""Samples a cell that the index learns its cells from."""
+LINKS = 32
+"""Neighbours that each sample of the graph is linked to."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ def approximate_first_hits(
     """Rank (sample,) of each query's first hit among the `depth` nearest that an index finds, and the loss.
 
     0 where the class has no other sample, depth + 1 where no hit is among those found: so recall at any
-    k up to depth follows as from `retrieval.first_hits`. The index is an inverted file (FAISS, IVF flat)
-    of sqrt(samples) cells of which an eighth are searched.
+    k up to depth follows as from `retrieval.first_hits`. The index is a graph (FAISS, HNSW: Malkov and
+    Yashunin, 2018), built by one thread, because several would link it differently each time.
 
     Args:
         embeddings: (sample, dimension).
         labels: (sample,) integer class indices.
         depth: neighbours looked at, 1 to the number of samples less one.
         queries: queries answered exactly, drawn without replacement, to measure the loss; all where fewer.
-        seed: of the cells and of the queries drawn.
+        seed: of the queries drawn.
         normalise: scale to unit length first, as in `retrieval.first_hits`.
 
     Raises:
@@ -69,7 +69,7 @@ def approximate_first_hits(
     checks.whole("queries", queries)
     checks.whole("seed", seed, least=0)
     points = unit(points) if normalise else points
-    found = _search(np.ascontiguousarray(points, dtype=np.float32), depth, seed)
+    found = _search(np.ascontiguousarray(points, dtype=np.float32), depth)
     codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)[1:]
     hit = (labels[found] == labels[:, None]) & (found >= 0)
     ranks = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, depth + 1)
@@ -77,18 +77,20 @@ def approximate_first_hits(
     return ranks, _lost(points, labels, found[:, 0], ranks, queries, seed)
 
 
-def _search(points: np.ndarray, depth: int, seed: int) -> np.ndarray:
+def _search(points: np.ndarray, depth: int) -> np.ndarray:
     """Indices (sample, depth) of the neighbours found, a sample itself left out; -1 where fewer were."""
     try:
         import faiss
     except ImportError as error:
         raise InputError("faiss is not installed: pip install 'spacewise[index]'") from error
-    cells = max(1, round(len(points) ** 0.5))
-    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(points.shape[1]), points.shape[1], cells)
-    index.cp.seed, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = seed, TRAINING, 1
-    index.train(points)
-    index.add(points)
-    index.nprobe = max(1, cells // 8)
+    index = faiss.IndexHNSWFlat(points.shape[1], LINKS)
+    index.hnsw.efSearch = max(64, 2 * depth)
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        index.add(points)
+    finally:
+        faiss.omp_set_num_threads(threads)
     _, found = index.search(points, depth + 1)
     others = found != np.arange(len(points))[:, None]
     others[others.all(axis=1), -1] = False  # itself lost among its copies
