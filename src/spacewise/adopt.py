@@ -86,7 +86,7 @@ def _import_from(folder: Path) -> None:
 
 def named_spaces(given: Sequence[str]) -> dict[str, str]:
     """`feature=avgpool` options as space -> submodule."""
-    spaces = {}
+    spaces: dict[str, str] = {}
     for option in given:
         name, equals, path = option.partition("=")
         if not equals or not name or not path:

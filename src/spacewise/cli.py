@@ -106,11 +106,11 @@ def train(
         chosen, folder = runs.read_experiment(resume), resume
     elif experiment:
         _refuse_beside_file(data, loss)
-        more = [*(changes or []), *([f"epochs={epochs}"] if epochs else [])]
+        more = [*(changes or []), *_epochs(epochs)]
         chosen, folder = read(experiment, more), _out(out)
     else:
         flags = from_flags(data, source, net, loss or [], split, size, seed)
-        more = [*([f"epochs={epochs}"] if epochs else []), *(changes or [])]
+        more = [*_epochs(epochs), *(changes or [])]
         chosen, folder = changed_experiment(flags, more), _out(out)
     run = learn.start(chosen, folder, resume=bool(resume), logger=_tensorboard(folder) if tensorboard else None)
     facts = run.facts
@@ -122,6 +122,10 @@ def train(
         *[f"[yellow]leak:[/] {leak}" for leak in facts["leaks"]],
         f"next: spacewise audit {run.folder}",
     )
+
+
+def _epochs(epochs: int | None) -> list[str]:
+    return [] if epochs is None else [f"epochs={epochs}"]
 
 
 def _out(out: Path | None) -> Path:

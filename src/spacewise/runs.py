@@ -72,13 +72,17 @@ class Run:
             raise unknown("weights", weights, (*WEIGHTS, *kept))
         path = self.folder / "weights" / f"{weights}.safetensors"
         if not path.is_file():
-            raise InputError(
-                f"{self.folder} has no {weights} weights: its training is not finished; "
-                f"continue it with: spacewise train --resume {self.folder}"
-            )
+            raise InputError(f"{self.folder} has no {weights} weights{_instead(self.folder)}")
         tensors, _ = files.read_tensors(path)
         load_weights(self.net, tensors, path)
         self.weights = weights
+
+
+def _instead(folder: Path) -> str:
+    """What to do about weights that are not there."""
+    if status(folder) == "finished":  # earlier than was planned, or a network made elsewhere
+        return f"; it has: {', '.join(sorted(path.stem for path in (folder / 'weights').glob('*.safetensors')))}"
+    return f": its training is not finished; continue it with: spacewise train --resume {folder}"
 
 
 def load_weights(net: Chain, tensors: dict[str, torch.Tensor], path: Path) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from spacewise import files, nets, runs, splits
+from spacewise.audits.retrieval import kept_epochs
 from spacewise.cache import decoded
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment, Supervised
@@ -25,6 +26,7 @@ from spacewise.learn import start, state, supervised
 from spacewise.learn.batches import Batches, in_order
 from spacewise.learn.embed import embed, unreached
 from spacewise.learn.schedule import optimizer, set_rate
+from spacewise.learn.training import Training
 from spacewise.nets import Chain
 from spacewise.nets.embedding import EmbeddingVGG
 from spacewise.nets.vgg import convolutions
@@ -203,6 +205,17 @@ def test_weights_that_were_not_kept_are_named(train: Callable[..., runs.Run]) ->
     run = train(keep=[1])
     with pytest.raises(InputError, match=r"unknown weights 'epoch2': did you mean 'epoch1'"):
         run.load("epoch2")
+
+
+def test_epochs_that_patience_never_came_to_are_not_there(
+    train: Callable[..., runs.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Training, "validate", lambda self: {"validation_recall": 1 / (1 + self.facts["epoch"])})
+    run = train(keep=[0, 1, 3], patience=1)
+    assert (run.facts["epochs"], run.facts["best_epoch"]) == (2, 1)
+    with pytest.raises(InputError, match="has no epoch3 weights; it has: best, epoch0, epoch1, last"):
+        run.load("epoch3")
+    assert set(kept_epochs(run, run.split.parts, 0)["weights"]) == {"epoch0", "epoch1"}
 
 
 # Layers that started from given weights

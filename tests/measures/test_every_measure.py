@@ -235,7 +235,9 @@ def test_measures_know_nothing_of_runs_files_or_pages() -> None:
         assert {name.split(".")[0] for name in on_import} <= plain | {"spacewise"}, file.name
         assert all(name.startswith(ours) for name in on_import if name.startswith("spacewise")), file.name
         later = {name.split(".")[0] for name in imported(ast.walk(tree)) - on_import}
-        assert later <= {"sklearn", "openTSNE", "torch", "faiss"}, file.name  # seconds to import, so only where they are used
+        assert later <= {"sklearn", "openTSNE", "torch", "faiss"}, (
+            file.name
+        )  # seconds to import, so only where they are used
 
 
 def imported(nodes: Iterable[ast.AST]) -> set[str]:

@@ -97,6 +97,8 @@ def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int) -> pd.DataFrame:
     """The same at the epochs whose weights were kept, in the precision of the training, recall alone."""
     chosen, rows = run.weights, []
     for epoch in run.experiment.regime.keep:
+        if epoch > run.facts["epochs"]:
+            continue  # patience ended the training before it
         run.load(f"epoch{epoch}")
         for part in PARTS:
             if part not in parts or len(parts[part]) < 2:

@@ -42,7 +42,7 @@ def strategy(chain: Chain, spaces: Sequence[str]) -> str:
 
 def unreached(chain: Chain, spaces: Sequence[str]) -> list[str]:
     """Names of the parameters that no gradient of these spaces reaches."""
-    training, device = chain.training, next(chain.parameters()).device
+    training, device = chain.training, chain.preprocess.mean.device
     values = chain.eval()(torch.zeros(1, chain.bands, chain.size, chain.size, device=device))
     chain.train(training)
     total = torch.stack([read_space(values, name).float().sum() for name in spaces]).sum()
@@ -88,7 +88,7 @@ def embed(
     """
     keep_memory()
     training = chain.training
-    device = next(chain.parameters()).device
+    device = chain.preprocess.mean.device
     chain.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: dict[str, list[Tensor]] = {name: [] for name in spaces}
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):

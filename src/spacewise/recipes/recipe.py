@@ -11,6 +11,7 @@ from spacewise import runs
 from spacewise.errors import InputError, unknown
 from spacewise.experiment import Experiment, changed_experiment
 from spacewise.learn import ensure
+from spacewise.nets.weights import FETCH
 from spacewise.progress import console
 from spacewise.sources import recognise
 
@@ -130,12 +131,10 @@ def first_of_its_kind(catalogue: Mapping[str, Arm], key: str) -> str:
 def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     """The experiment of one arm and fold."""
     arm = recipe.catalogue[key]
-    regime = {**recipe.regime, **arm.regime} | ({"epochs": asked.epochs} if asked.epochs else {})
-    if recipe.moments:
-        regime["keep"] = sorted({moment * regime["epochs"] // recipe.moments for moment in range(recipe.moments)})
+    regime = {**recipe.regime, **arm.regime} | ({} if asked.epochs is None else {"epochs": asked.epochs})
     weights = {"weights": str(asked.places["weights"])} if arm.given and "weights" in asked.places else {}
     root = asked.places[recipe.data]
-    return changed_experiment(
+    made = changed_experiment(
         Experiment(
             data={
                 "source": {"name": recipe.source or recognise(root), "root": str(root)},
@@ -148,6 +147,10 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
         ),
         asked.changes,
     )
+    if not recipe.moments or made.regime.keep:
+        return made
+    kept = sorted({moment * made.regime.epochs // recipe.moments for moment in range(recipe.moments)})
+    return changed_experiment(made, [f"keep={kept}"])
 
 
 def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
@@ -164,19 +167,24 @@ def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
     """What `NAME=PATH` options name for a recipe.
 
     Raises:
-        InputError: an option of another form or name, a missing folder or file, or none for this recipe's images.
+        InputError: an option of another form or name, one given twice, a missing folder or file, or none for
+            this recipe's images.
     """
     takes = [recipe.data, *(["weights"] if any(recipe.catalogue[key].given for key in recipe.arms) else [])]
-    found = {}
+    found: dict[str, Path] = {}
     for option in given:
-        name, equals, path = option.partition("=")
-        if not equals:
+        name, _, path = option.partition("=")
+        if not path:
             raise InputError(f"--data takes NAME=DIR, such as {recipe.data}=chips, not '{option}'")
         if name not in takes:
             raise unknown(f"name for --data of {recipe.name}", name, takes)
-        found[name] = Path(path)
+        if name in found:
+            raise InputError(f"--data names {name} twice: {found[name]} and {path}")
+        found[name] = Path(path).expanduser()
     if recipe.data not in found:
         raise InputError(f"{recipe.name} needs --data {recipe.data}=DIR, the folder of the {recipe.data}")
     if not found[recipe.data].is_dir():
         raise InputError(f"{found[recipe.data]} is no folder; --data {recipe.data}=DIR takes that of the images")
+    if "weights" in found and not found["weights"].is_file():
+        raise InputError(f"weights {found['weights']} do not exist; fetch {FETCH} and name it here")
     return found

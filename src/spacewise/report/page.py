@@ -80,6 +80,7 @@ def _figures(audit: Audit, titles: Mapping[str, str]) -> list[str]:
     if retrieval.is_disjoint(audit):
         return [name for name in titles if name != "layer_epochs" or retrieval.has_epochs(audit)]
     left_out = {
+        "training": audit.table("log").empty,  # a network made elsewhere
         "representation": "unseen" not in reading.main_subsets(audit),
         "roc": not audit.has("rejection"),
         "projection": reading.classes_tested(audit) < 2,

@@ -19,8 +19,8 @@ def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fo
     the larger half of an odd number, are drawn to test.
 
     Args:
-        validation: share of the training classes that is held out to choose by; at least one where it is
-            above 0, so that the choice is made on classes that are new, too.
+        validation: share of the training classes that is held out to choose by; at least two where it is
+            above 0: with one class every neighbour is right.
         seed, fold: which classes are drawn; folds of one seed differ.
 
     Raises:
@@ -33,7 +33,7 @@ def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fo
     generator = np.random.default_rng([seed, fold])
     training, tested = _halves(source, generator)
     held = round(validation * len(training))
-    held = max(1, held) if validation else 0
+    held = max(2, held) if validation else 0
     order = generator.permutation(len(training))
     chosen = sorted(training[i] for i in order[held:])
     validating = sorted(training[i] for i in order[:held])
