@@ -105,13 +105,13 @@ def test_without_held_out_classes_the_choice_says_so_and_ties_go_to_the_later_sp
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six classes of eight coloured pictures."""
+    """Eight classes of eight coloured pictures."""
     root = tmp_path_factory.mktemp("scenes")
     generator = np.random.default_rng(0)
-    for number in range(6):
+    for number in range(8):
         (root / f"class{number}").mkdir()
         for index in range(8):
-            pixels = generator.integers(0, 120, (32, 32, 3)) + 20 * number
+            pixels = generator.integers(0, 120, (32, 32, 3)) + 15 * number
             pixels[:: number + 2] //= 2
             Image.fromarray(pixels.astype(np.uint8)).save(root / f"class{number}" / f"{index}.png")
     return root
@@ -169,8 +169,8 @@ def test_other_data_are_tested_by_their_own_classes(run: Run, scenes: Path) -> N
     from spacewise.audits import other_part
 
     other = audit(run, other_part(run, scenes))
-    assert other.facts["parts"]["test"] == 48
-    assert len(other.facts["classes_of"]["test"]) == 6
+    assert other.facts["parts"]["test"] == 64
+    assert len(other.facts["classes_of"]["test"]) == 8
 
 
 def test_a_run_that_classifies_is_also_asked_for_retrieval(

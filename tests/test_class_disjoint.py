@@ -40,7 +40,7 @@ def classes(split: Split) -> dict[str, set[str]]:
 
 
 @given(
-    number=st.integers(6, 26),
+    number=st.integers(8, 26),
     validation=st.sampled_from([0.0, 0.01, 0.2, 0.34]),
     seed=st.integers(0, 2**40),
     fold=st.integers(0, 9),
@@ -54,7 +54,7 @@ def test_no_two_parts_share_a_class(number: int, validation: float, seed: int, f
     assert set().union(*found.values()) == set(source.classes)
     assert sorted(row for part in split.parts.values() for row in part.rows.tolist()) == list(range(len(source)))
     training = number // 2
-    held = max(1, round(validation * training)) if validation else 0
+    held = max(2, round(validation * training)) if validation else 0
     assert [len(found[name]) for name in ("train", "validation", "test")] == [training - held, held, number - training]
     assert not found["confusers"]
 
@@ -75,7 +75,7 @@ def test_a_protocol_says_which_classes_train() -> None:
         found = classes(class_disjoint(source, seed=seed, fold=fold))
         assert found["train"] | found["validation"] == set("bdfhj")
         assert found["test"] == set("acegikl")
-        assert len(found["validation"]) == 1
+        assert len(found["validation"]) == 2
     held = {frozenset(classes(class_disjoint(source, fold=fold))["validation"]) for fold in range(8)}
     assert len(held) > 1
 
@@ -145,7 +145,7 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
     [
         (1, {}, "one class, two are needed to train on some and test on others"),
         (3, {"validation": 0}, "training needs two classes or more, there are: "),
-        (4, {}, "of 2 training classes, 1 held out leaves 1, and two are needed; take validation=0"),
+        (4, {}, "of 2 training classes, 2 held out leaves 0, and two are needed; take validation=0"),
         (20, {"validation": 0.99}, "of 10 training classes, 10 held out leaves 0, and two are needed"),
         (8, {"seed": -1}, "seed and fold must be 0 or more, not -1 and 0"),
         (8, {"fold": -2}, "seed and fold must be 0 or more, not 0 and -2"),

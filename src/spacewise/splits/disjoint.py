@@ -41,7 +41,7 @@ def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fo
     if len(chosen) < 2:
         raise InputError(
             f"{source.root or source.name}: of {len(training)} training classes, {held} held out leaves "
-            f"{len(chosen)}, and two are needed; take validation=0"
+            f"{len(chosen)}, and two are needed; take validation=0 (--set data.split.validation=0)"
         )
     if not tested:
         raise InputError(f"{source.root or source.name}: its protocol trains every class, none is left to test")
