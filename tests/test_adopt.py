@@ -99,9 +99,9 @@ def test_a_module_becomes_a_run(net: Path, module: nn.Module, disjoint: Split, t
     assert run.experiment.objective == []
     facts = run.facts
     assert facts["status"] == "finished"
-    assert facts["factory"] == f"{net}:build"
+    assert run.experiment.net.options["factory"] == f"{net}:build"
     assert facts["split"] == disjoint.digest()
-    assert (facts["epochs"], facts["best_epoch"], facts["weights"]) == (0, 0, "")
+    assert (facts["epochs"], facts["best_epoch"]) == (0, 0)
     images = torch.rand(2, 1, SIDE, SIDE)
     expected = module[:4](images)
     torch.testing.assert_close(run.net(images)["feature"], expected)
@@ -122,7 +122,7 @@ def test_its_weights_are_read(net: Path, module: nn.Module, disjoint: Split, tmp
     kept, _ = files.read_tensors(run.folder / "weights" / "last.safetensors")
     for name, values in state.items():
         assert torch.equal(kept[f"module.{name}"], values)
-    assert run.facts["weights"] == str(path)
+    assert run.experiment.net.options["weights"] == str(path)
 
 
 def test_a_chain_has_spaces_and_size_of_its_own(net: Path, disjoint: Split, tmp_path: Path) -> None:

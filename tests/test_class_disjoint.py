@@ -126,6 +126,13 @@ def test_the_digest_follows_the_parts() -> None:
     }  # fmt: skip
 
 
+def test_by_default_none_is_held_out_where_two_cannot_be_spared() -> None:
+    for number, held in ((4, 0), (7, 0), (8, 2), (20, 2), (26, 3)):
+        split = class_disjoint(alike(number))
+        assert len(split.validation.classes) == held
+        assert len(split.train.classes) == number // 2 - held
+
+
 def test_a_source_with_a_protocol_is_split_by_class() -> None:
     assert splits.default(alike(4, protocol="train")) == "class-disjoint"
     assert splits.default(alike(4)) == "stratified"
@@ -145,7 +152,7 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
     [
         (1, {}, "one class, two are needed to train on some and test on others"),
         (3, {"validation": 0}, "training needs two classes or more, there are: "),
-        (4, {}, "of 2 training classes, 2 held out leaves 0, and two are needed; take validation=0"),
+        (4, {"validation": 0.2}, "of 2 training classes, 2 held out leaves 0, and two are needed; take validation=0"),
         (20, {"validation": 0.99}, "of 10 training classes, 10 held out leaves 0, and two are needed"),
         (8, {"seed": -1}, "seed and fold must be 0 or more, not -1 and 0"),
         (8, {"fold": -2}, "seed and fold must be 0 or more, not 0 and -2"),

@@ -17,6 +17,7 @@ from torch import nn
 from spacewise import files, runs
 from spacewise.cache import decoded
 from spacewise.errors import InputError, unknown
+from spacewise.experiment import Experiment
 from spacewise.nets.chain import Chain, output_sizes, wrap
 from spacewise.nets.weights import read_weights
 from spacewise.splits import Split
@@ -133,8 +134,22 @@ def adopt(
     net = _chain(made, reference, split, dict(spaces or {}), size)
     _check(net, split)
     digests = decoded(split.source, net.size).digests
-    _write(folder, net, split, split.leaks(digests), {"factory": reference, "weights": str(weights or "")})
-    return runs.Run(folder, runs.describe(net, [], split, {}, 0), net, split, "last")
+    experiment = _experiment(net, split, reference, weights, spaces)
+    _write(folder, experiment, net, split, split.leaks(digests))
+    return runs.Run(folder, experiment, net, split, "last")
+
+
+def _experiment(
+    net: Chain, split: Split, reference: str, weights: Path | None, spaces: Mapping[str, str] | None
+) -> Experiment:
+    """What tells two such networks apart: the function, the file, the spaces; a chain of ours is known by name."""
+    values = runs.describe(net, [], split, {}, 0).model_dump()
+    if values["net"]["name"] != "custom":
+        return Experiment(**values)
+    values["net"] |= {"factory": reference}
+    values["net"] |= {"weights": str(weights)} if weights else {}
+    values["net"] |= {"spaces": dict(spaces)} if spaces else {}
+    return Experiment(**values)
 
 
 def _fill(module: nn.Module, path: Path) -> None:
@@ -173,13 +188,13 @@ def _check(net: Chain, split: Split) -> None:
         )
 
 
-def _write(folder: Path, net: Chain, split: Split, leaks: list[str], origin: dict[str, str]) -> None:
-    runs.create(folder, runs.describe(net, [], split, {}, 0), split, leaks)
+def _write(folder: Path, experiment: Experiment, net: Chain, split: Split, leaks: list[str]) -> None:
+    runs.create(folder, experiment, split, leaks)
     try:
         files.write_tensors(folder / "weights" / "last.safetensors", net.state_dict(), {"epoch": 0})
         files.write_table(folder / "log.csv", pd.DataFrame({"epoch": []}))
         facts = files.read_json(folder / "run.json")
-        facts |= {"status": "finished", "epochs": 0, "best_epoch": 0, "seconds": 0.0, "precision": "float32", **origin}
+        facts |= {"status": "finished", "epochs": 0, "best_epoch": 0, "seconds": 0.0, "precision": "float32"}
         files.write_json(folder / "run.json", facts)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

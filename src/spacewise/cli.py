@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,12 +80,12 @@ def train(
     experiment: Annotated[Path | None, typer.Argument(help="An experiment as YAML.", show_default=False)] = None,
     data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
     source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
-    net: Annotated[str, typer.Option(help="Network: aconvnet, spp, ding, caffenet, vgg16, netA to netF.")] = "aconvnet",
+    net: Annotated[str, typer.Option(help="aconvnet (default), spp, ding, caffenet, vgg16, netA to netF.")] = "",
     loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
     size: Annotated[int | None, typer.Option(help="Image side in pixels; the network's own by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, batches and shifts.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of weights, batches and shifts; 0 by default.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, such as shift=10.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; must not exist.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the interrupted run in this folder.")] = None,
@@ -102,14 +103,15 @@ def train(
     from spacewise.experiment import changed_experiment, from_flags, read
 
     if resume:
-        _refuse_beside_resume(experiment, data, out, changes)
+        given = (experiment, data, source, net, loss, split, size, epochs is not None, seed is not None, changes, out)
+        _refuse_beside_resume(*given)
         chosen, folder = runs.read_experiment(resume), resume
     elif experiment:
-        _refuse_beside_file(data, loss)
+        _refuse_beside_file(data, source, net, loss, split, size, seed is not None)
         more = [*(changes or []), *_epochs(epochs)]
         chosen, folder = read(experiment, more), _out(out)
     else:
-        flags = from_flags(data, source, net, loss or [], split, size, seed)
+        flags = from_flags(data, source, net or "aconvnet", loss or [], split, size, seed or 0)
         more = [*_epochs(epochs), *(changes or [])]
         chosen, folder = changed_experiment(flags, more), _out(out)
     run = learn.start(chosen, folder, resume=bool(resume), logger=_tensorboard(folder) if tensorboard else None)
@@ -139,10 +141,10 @@ def _refuse_beside_resume(*given: object) -> None:
         raise InputError("--resume goes on with the run's own experiment; leave the other options out")
 
 
-def _refuse_beside_file(data: str, loss: list[str] | None) -> None:
-    if data or loss:
+def _refuse_beside_file(*given: object) -> None:
+    if any(given):
         raise InputError(
-            "an experiment file says data and losses itself; change it with --set, such as --set epochs=30"
+            "an experiment file says data, network, losses and seed itself; change it with --set, such as --set seed=1"
         )
 
 
@@ -187,13 +189,19 @@ def audit(
     from spacewise.report.page import write_report
     from spacewise.report.terminal import audit_lines
 
-    if ":" in run and not Path(run).exists():
+    elsewhere = ":" in run and not Path(run).exists()
+    if elsewhere:
         opened, part = _adopted(run, data, source, weights, split, space or [], size, out), None
     else:
         opened = _opened(Path(run), weights, split, space, size, out)
         part = other_part(opened, data, source) if data else None
-    made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above)
-    page = write_report(made)
+    try:
+        made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above)
+        page = write_report(made)
+    except BaseException:
+        if elsewhere:  # made by this command: nothing stays behind
+            shutil.rmtree(opened.folder)
+        raise
     result = {"audit": made.folder, "report": page}
     if made.has("accuracy"):
         result["accuracy"] = made.table("accuracy").to_dict("records")

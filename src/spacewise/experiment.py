@@ -61,7 +61,7 @@ class Supervised(Strict):
         crop: smallest side of a random square that is cut out and enlarged to the image, as a share of the
             image's side; 1 for none.
         freeze: steps during which layers that started from given weights stay as they are: their rate is zero
-            (momentum gathers meanwhile, and normalisation goes on following the batches).
+            (their normalisation goes on following the batches).
         keep: epochs whose weights are kept, to be audited besides the last: 0 is the start.
     """
 

@@ -5,12 +5,13 @@ run.json             where it stands, what made it
 split.parquet        every sample's part and facts
 log.csv              one row an epoch
 state.safetensors    everything that resuming needs
-weights/             best.safetensors (by validation), last.safetensors
+weights/             best.safetensors (by validation), last.safetensors, epoch5.safetensors of kept epochs
 audit/, report.html  what was measured
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -100,7 +101,7 @@ def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "be
     Args:
         folder: the run's folder.
         net: the network, where it was made in Python and not by name.
-        weights: `"best"` or `"last"`.
+        weights: `"best"`, `"last"`, or a kept epoch's, `"epoch5"`.
 
     Raises:
         InputError: no run is there, its data are gone or have changed, or the network must be given.
@@ -163,12 +164,20 @@ def create(folder: Path, experiment: Experiment, split: Split, leaks: list[str])
         partial.mkdir(parents=True)
         files.write_text(partial / "experiment.yaml", experiment.yaml())
         files.write_table(partial / "split.parquet", split.table())
-        files.write_json(partial / "run.json", first_facts(split, leaks))
+        given = experiment.net.options.get("weights")
+        facts = first_facts(split, leaks) | ({"given_weights": _digest(Path(given))} if given else {})
+        files.write_json(partial / "run.json", facts)
         partial.rename(folder)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    """Which weights a network started from: a path alone would not tell."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def occupied(folder: Path) -> str:

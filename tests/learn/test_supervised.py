@@ -517,17 +517,21 @@ def test_patience_ends_a_training(
     assert (run.facts["epochs"], run.facts["best_epoch"]) == (epochs, best)
 
 
-@pytest.mark.parametrize("what", ["no validation", "no classifier"])
-def test_patience_without_a_validation_accuracy_never_ends_a_training(
-    train: Callable[..., runs.Run], chips: Source, what: str
-) -> None:
-    if what == "no validation":
-        run = train(split=splits.stratified(chips, test=0.25, validation=0), epochs=4, patience=1, terms=TERMS[:1])
-    else:
-        module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        net = wrap(module, {"feature": "2"}, 1, 16)
-        run = train(net=net, terms=("contrastive(dissimilar_margin=4.0)@feature",), epochs=4, patience=1)
+def test_patience_without_validation_never_ends_a_training(train: Callable[..., runs.Run], chips: Source) -> None:
+    run = train(split=splits.stratified(chips, test=0.25, validation=0), epochs=4, patience=1, terms=TERMS[:1])
     assert run.facts["epochs"] == 4
+
+
+@pytest.mark.parametrize(("each", "column"), [(0.3, True), (0.01, False)])
+def test_without_a_classifier_recall_chooses_where_it_can_tell(
+    train: Callable[..., runs.Run], chips: Source, each: float, column: bool
+) -> None:
+    """One held-out image of each class has none of its own to find."""
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    split = splits.stratified(chips, test=0.25, validation=each)
+    terms = ("contrastive(dissimilar_margin=4.0)@feature",)
+    run = train(net=wrap(module, {"feature": "2"}, 1, 16), split=split, terms=terms, epochs=2)
+    assert ("validation_recall" in run.log) == column
 
 
 def test_patience_waits_for_accuracy_alone(train: Callable[..., runs.Run], monkeypatch: pytest.MonkeyPatch) -> None:

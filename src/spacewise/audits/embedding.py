@@ -50,7 +50,7 @@ def views(run: Run, test: Part, copies: int, shift: int, seed: int) -> dict[tupl
     steps = -(-len(test) // 256)
     chosen, found = run.weights, {}
     for weights in dict.fromkeys((chosen, "last")):
-        if weights != chosen and run.facts["best_epoch"] == run.facts["epochs"]:
+        if weights != chosen == "best" and run.facts["best_epoch"] == run.facts["epochs"]:
             continue  # the best weights are the last ones
         run.load(weights)
         batches = in_order(images, test, shift=shift, copies=copies, seed=seed)

@@ -15,10 +15,11 @@ import pandas as pd
 from spacewise import files
 from spacewise.audits.embedding import chips, embedded, pixels, views
 from spacewise.audits.recommendation import recommendation
-from spacewise.audits.retrieval import chosen_rows, kept_epochs, retrieval_tables
+from spacewise.audits.retrieval import check_index, chosen_rows, kept_epochs, retrieval_tables
 from spacewise.audits.stored import Audit
 from spacewise.audits.tables import accuracy_table, rejection_table, spaces_table
 from spacewise.errors import InputError
+from spacewise.learn.validation import by_retrieval
 from spacewise.measures.confusion import confusion
 from spacewise.runs import Run
 from spacewise.sources import open_source
@@ -58,6 +59,7 @@ def audit(
     parts = _parts(run, part)
     if not len(parts["test"]):
         raise InputError(f"nothing to test: no sample of the classes {', '.join(run.split.classes)}")
+    _check(run, parts, copies, approximate_above)
     name = "audit" if own else f"audit-{(parts['test'].source.root or Path('data')).name}"
     folder = run.folder / name
     partial = folder.with_name(f".{name}.partial")
@@ -70,6 +72,22 @@ def audit(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Audit(folder)
+
+
+def _check(run: Run, parts: Mapping[str, Part], copies: int, approximate_above: int | None) -> None:
+    """Raises `InputError` for what would fail only after the embedding."""
+    if "best_epoch" not in run.facts:
+        raise InputError(
+            f"{run.folder}: its training is not finished; continue it with: spacewise train --resume {run.folder}"
+        )
+    check_index(approximate_above)
+    if not by_retrieval(run.net, run.split):
+        return
+    if copies:
+        raise InputError("copies are for accuracy; this run is judged by retrieval, leave --copies out")
+    for name in ("train", "test"):
+        if not (np.bincount(parts[name].labels) > 1).any():
+            raise InputError(f"every class of the {name} part has one image: there is nothing to find")
 
 
 def _replace(partial: Path, folder: Path) -> None:
@@ -90,14 +108,9 @@ def _parts(run: Run, part: Part | None) -> dict[str, Part]:
         subsets = {name: mask[known] for name, mask in part.subsets.items()}
         parts["test"] = Part(part.source, part.rows[known], part.classes, subsets)
         parts["confusers"] = Part(part.source, part.rows[~known], part.classes)
-    if not by_retrieval(run):
+    if not by_retrieval(run.net, run.split):
         del parts["validation"]
     return parts
-
-
-def by_retrieval(run: Run) -> bool:
-    """Whether a run can only be judged by retrieval: its test classes are not trained, or it has no classifier."""
-    return run.split.disjoint or "classifier" not in run.net.spaces
 
 
 def _fill(
@@ -118,9 +131,11 @@ def _fill(
     )
     thumbnails = {"pixels": pixels(parts, 32)}  # what retrieval has to beat, at a price that grows with the square
     tables, columns = retrieval_tables({**thumbnails, **spaces}, samples, seed, approximate_above)
-    tables["retrieval"] = pd.concat([chosen_rows(tables["retrieval"], run), kept_epochs(run, parts, seed)])
+    tables["retrieval"] = pd.concat(
+        [chosen_rows(tables["retrieval"], run), kept_epochs(run, parts, seed, approximate_above)]
+    )
     facts: dict[str, Any] = {}
-    if by_retrieval(run):
+    if by_retrieval(run.net, run.split):
         facts = _facts_of_retrieval(run, parts, samples, columns, seed)
     else:
         more, classified = _classified(spaces, samples, run, parts, copies, shift, seed)
@@ -208,4 +223,6 @@ def subsets(test: Part) -> dict[str, np.ndarray]:
 def other_part(run: Run, data: Path | str, source: str = "") -> Part:
     """All samples of other data, as a part that a run can be audited on."""
     opened = open_source(str(data), source)
-    return Part(opened, np.arange(len(opened)), opened.classes if by_retrieval(run) else run.split.classes)
+    return Part(
+        opened, np.arange(len(opened)), opened.classes if by_retrieval(run.net, run.split) else run.split.classes
+    )

@@ -24,11 +24,13 @@ def recommendation(
         seed: of the bootstrap over classes.
 
     Returns:
-        space, against, chosen_on (`validation`; `test` where nothing was held out, which flatters the choice),
-        and of test: recall, against_recall, difference with low and high (95 %), n, classes.
+        space, against, chosen_on (`validation`; `test` where nothing was held out that can tell, which flatters
+        the choice), and of test: recall, against_recall, difference with low and high (95 %), n, classes.
     """
     parts = samples["part"].to_numpy()
-    chosen_on = "validation" if (parts == "validation").sum() > 1 else "test"
+    held = parts == "validation"
+    tells = held.any() and len(set(samples["target"][held])) > 1 and (columns[f"first_hit@{against}"][held] > 0).any()
+    chosen_on = "validation" if tells else "test"
     held = parts == chosen_on
     space = max(reversed(spaces), key=lambda name: _recall(columns[f"first_hit@{name}"][held]))
     test = parts == "test"

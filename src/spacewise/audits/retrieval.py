@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spacewise.audits.embedding import embedded_vectors
+from spacewise.errors import InputError
 from spacewise.measures.approximate import approximate_first_hits
 from spacewise.measures.bootstrap import mean_interval
 from spacewise.measures.retrieval import first_hits, recall, retrieval_samples
@@ -43,7 +45,10 @@ def retrieval_tables(
                 continue
             labels = samples["target"].to_numpy()[mine]
             by_index = approximate_above is not None and len(labels) > approximate_above
-            column[mine], row = (_approximate if by_index else _exact)(values[mine], labels, seed)
+            if by_index:
+                column[mine], row = _approximate(values[mine], labels, seed, f"{part}, {space}")
+            else:
+                column[mine], row = _exact(values[mine], labels, seed)
             rows.append({"part": part, "space": space, "dimension": values.shape[1]} | row)
         columns[f"first_hit@{space}"] = column
     return {"retrieval": pd.DataFrame(rows)}, columns
@@ -56,11 +61,21 @@ def _exact(values: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarra
     return hits, row | {"r_precision": found["r_precision"].mean(), "map_at_r": found["average_precision_at_r"].mean()}
 
 
-def _approximate(values: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+def check_index(above: int | None) -> None:
+    """Raises `InputError` for a size below 1, or where an index is asked for and faiss is not installed."""
+    if above is None:
+        return
+    if above < 1:
+        raise InputError(f"approximate_above is a number of samples, 1 or more, not {above}")
+    if importlib.util.find_spec("faiss") is None:
+        raise InputError("faiss is not installed: pip install 'spacewise[index]'")
+
+
+def _approximate(values: np.ndarray, labels: np.ndarray, seed: int, what: str) -> tuple[np.ndarray, dict[str, float]]:
     depth = min(DEPTH, len(labels) - 1)
     hits, lost = approximate_first_hits(values, labels, depth=depth, seed=seed)
     console.print(
-        f"index instead of exact search: recall at 1 {100 * lost.recall_at_1:+.2f} points lower, "
+        f"{what}: index instead of exact search: recall at 1 {100 * lost.recall_at_1:+.2f} points lower, "
         f"{100 * lost.neighbours_missed:.1f} % of nearest neighbours missed, measured on {lost.queries} queries"
     )
     row = {name: v for name, v in recall_row(hits, labels, seed).items() if _rank(name) <= depth}
@@ -93,7 +108,7 @@ def chosen_rows(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     return table.assign(weights=run.weights, epoch=int(run.weights[5:]) if epoch is None else epoch)
 
 
-def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int) -> pd.DataFrame:
+def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int, approximate_above: int | None = None) -> pd.DataFrame:
     """The same at the epochs whose weights were kept, in the precision of the training, recall alone."""
     chosen, rows = run.weights, []
     for epoch in run.experiment.regime.keep:
@@ -107,6 +122,10 @@ def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int) -> pd.DataFrame:
             labels = parts[part].labels
             for space, values in spaces.items():
                 row = {"weights": f"epoch{epoch}", "epoch": epoch, "part": part, "space": space}
-                rows.append(row | {"dimension": values.shape[1]} | recall_row(first_hits(values, labels), labels, seed))
+                if approximate_above is not None and len(labels) > approximate_above:
+                    found = _approximate(values, labels, seed, f"epoch {epoch}, {part}, {space}")[1]
+                else:
+                    found = recall_row(first_hits(values, labels), labels, seed)
+                rows.append(row | {"dimension": values.shape[1]} | found)
     run.load(chosen)
     return pd.DataFrame(rows)

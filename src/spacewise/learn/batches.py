@@ -127,6 +127,10 @@ class ByClass:
         self.firsts = self.sizes.cumsum(0) - self.sizes
         self.samples, self.times = len(part), 1 + copies
         self.per_class, self.number = per_class, batch // per_class
+        if self.number < 2:
+            raise InputError(
+                f"per_class={per_class} fills the batch of {batch} with one class; take half of it or less"
+            )
         if self.number > len(self.sizes):
             nearest = next(k for k in range(2, batch + 1) if batch % k == 0 and batch // k <= len(self.sizes))
             raise InputError(

@@ -45,6 +45,13 @@ def optimizer(modules: Iterable[nn.Module], settings: Supervised, given: Contain
     return torch.optim.AdamW(groups, settings.rate, fused=True)
 
 
+def forget(optimizer: torch.optim.Optimizer) -> None:
+    """Drops what the optimizer gathered for given parameters while they were held: gradients of random layers above."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["given"] else ():
+            optimizer.state.pop(parameter, None)
+
+
 def set_rate(optimizer: torch.optim.Optimizer, settings: Supervised, share: float, *, hold: bool = False) -> float:
     """Sets and returns the rate for the step that begins when `share` (0 to 1) of the training is done.
 

@@ -21,8 +21,8 @@ from spacewise.experiment import Experiment
 from spacewise.learn import state
 from spacewise.learn.batches import Batches, mixed
 from spacewise.learn.embed import Selected
+from spacewise.learn.schedule import forget, set_rate
 from spacewise.learn.schedule import optimizer as make_optimizer
-from spacewise.learn.schedule import set_rate
 from spacewise.learn.validation import validate
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
@@ -115,6 +115,8 @@ class Training:
         steps = len(self.batches)
         done = self.facts["epoch"] * steps + self.facts["step"]
         hold = done < self.settings.freeze
+        if done == self.settings.freeze:
+            forget(self.optimizer)
         rate = set_rate(self.optimizer, self.settings, done / (steps * self.settings.epochs), hold=hold)
         device = self.fabric.device
         self.seed_dropout(mixed(self.seed, 5, done, self.fabric.global_rank))

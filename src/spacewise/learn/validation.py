@@ -1,4 +1,4 @@
-"""The figure that chooses between epochs: accuracy; on classes that are not trained, recall at 1."""
+"""The figure that chooses between epochs: accuracy, or recall at 1 where nothing classifies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from spacewise.learn.embed import embed
 from spacewise.measures.retrieval import first_hits
 from spacewise.nets.chain import Chain
 from spacewise.splits import Split
+
+
+def by_retrieval(net: Chain, split: Split) -> bool:
+    """Whether a network can only be judged by retrieval: its test classes are not trained, or it has no classifier."""
+    return split.disjoint or "classifier" not in net.spaces
 
 
 def validate(
@@ -34,11 +39,12 @@ def validate(
     part = split.validation
     if len(part) == 0:
         return {}
-    if split.disjoint:
+    if by_retrieval(net, split):
+        answerable = np.bincount(part.labels)[part.labels] > 1
+        if not answerable.any() or len(part.classes) < 2:
+            return {}
         values = _embedded(net, in_order(images, part), _deepest(net, spaces), precision)
-        return {"validation_recall": _share(values, lambda: first_hits(values, part.labels) == 1)}
-    if "classifier" not in net.spaces:
-        return {}
+        return {"validation_recall": _share(values, lambda: first_hits(values, part.labels)[answerable] == 1)}
     times = 2 if shift else 1
     batches = in_order(images, part, shift=shift, copies=times - 1, seed=seed)
     logits = _embedded(net, batches, "classifier", precision)

@@ -24,7 +24,7 @@ def compare_runs(folders: Sequence[Path], out: Path, *, command: str) -> tuple[p
     Raises:
         InputError: fewer than two runs, a folder that is no run, or runs of both kinds.
     """
-    if len(folders) < 2:
+    if len({folder.resolve() for folder in folders}) < 2:
         raise InputError("compare takes two runs or more")
     experiments = {folder: read_experiment(folder) for folder in folders}
     names = method_names(list(experiments.values()))

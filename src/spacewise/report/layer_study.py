@@ -131,6 +131,9 @@ def _check(audits: Methods) -> None:
         for run in runs:
             if not retrieval.is_disjoint(run):
                 raise InputError(f"method '{name}': {run.folder} is no audit by retrieval")
+            if run.facts["weights"] != runs[0].facts["weights"]:
+                weights = f"{run.facts['weights']} where {runs[0].folder} has {runs[0].facts['weights']}"
+                raise InputError(f"method '{name}': {run.folder} was audited with other weights, {weights}")
             if run.facts["spaces"] != runs[0].facts["spaces"] or retrieval.under(run) != retrieval.under(runs[0]):
                 raise InputError(f"method '{name}': {run.folder} has other spaces than {runs[0].folder}")
 

@@ -32,7 +32,7 @@ def part(audit: Audit, name: str) -> Table:
 
 def _measured(found: pd.DataFrame) -> list[str]:
     ranks = [column for column in found.columns if column.startswith("recall@")]
-    return [column for column in (*ranks, "r_precision", "map_at_r") if found[column].notna().any()]
+    return [column for column in (*ranks, "r_precision", "map_at_r") if column in found and found[column].notna().any()]
 
 
 def _row(space: object, row: pd.Series, columns: list[str], leading: pd.Series) -> list[Cell]:

@@ -11,7 +11,7 @@ from spacewise.splits.split import Part, Split, check_classes
 
 
 @described
-def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fold: int = 0) -> Split:
+def class_disjoint(source: Source, *, validation: float | None = None, seed: int = 0, fold: int = 0) -> Split:
     """Half of the classes train, the other half tests, and some of the training half validate.
 
     Where the source has the fact `protocol` (Cars-196, CUB-200-2011, Stanford Online Products: the first half
@@ -19,21 +19,22 @@ def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fo
     the larger half of an odd number, are drawn to test.
 
     Args:
-        validation: share of the training classes that is held out to choose by; at least two where it is
-            above 0: with one class every neighbour is right.
+        validation: share of the training classes that is held out to choose by, at least two: with one class
+            every neighbour is right. None: a fifth, or none of fewer than four training classes.
         seed, fold: which classes are drawn; folds of one seed differ.
 
     Raises:
         InputError: fewer than two training classes, none to test, or a share outside 0 to below 1.
     """
-    if not 0 <= validation < 1:
+    if validation is not None and not 0 <= validation < 1:
         raise InputError(f"validation must be a share from 0 to below 1, not {validation}")
     if min(seed, fold) < 0:
         raise InputError(f"seed and fold must be 0 or more, not {seed} and {fold}")
     generator = np.random.default_rng([seed, fold])
     training, tested = _halves(source, generator)
-    held = round(validation * len(training))
-    held = max(2, held) if validation else 0
+    held = round((0.2 if validation is None else validation) * len(training))
+    held = max(2, held) if validation != 0 else 0
+    held = 0 if validation is None and len(training) - held < 2 else held
     order = generator.permutation(len(training))
     chosen = sorted(training[i] for i in order[held:])
     validating = sorted(training[i] for i in order[:held])
@@ -41,7 +42,7 @@ def class_disjoint(source: Source, *, validation: float = 0.2, seed: int = 0, fo
     if len(chosen) < 2:
         raise InputError(
             f"{source.root or source.name}: of {len(training)} training classes, {held} held out leaves "
-            f"{len(chosen)}, and two are needed; take validation=0 (--set data.split.validation=0)"
+            f"{len(chosen)}, and two are needed; take validation=0"
         )
     if not tested:
         raise InputError(f"{source.root or source.name}: its protocol trains every class, none is left to test")
