@@ -199,7 +199,7 @@ def audit(
         made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above)
         page = write_report(made)
     except BaseException:
-        if elsewhere:  # made by this command: nothing stays behind
+        if elsewhere and not (opened.folder / "audit").exists():  # made by this command: nothing half-written stays
             shutil.rmtree(opened.folder)
         raise
     result = {"audit": made.folder, "report": page}

@@ -59,6 +59,10 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "retrieval.retrieval_samples": (retrieval.retrieval_samples, ("features", "labels")),
     "retrieval.retrieval": (lambda x, t: retrieval.retrieval(x, t, ranks=(1, 2), samples=20), ("features", "labels")),
     "retrieval.recall": (lambda found: retrieval.recall(found, (1, 2)), ("first_hits",)),
+    "retrieval.recall_row": (
+        lambda found, t: retrieval.recall_row(found, t, ranks=(1, 2), samples=20),
+        ("first_hits", "labels"),
+    ),
     "retrieval.compare_recall": (
         lambda a, b, t: retrieval.compare_recall(a, b, t, samples=20),
         ("first_hits", "first_hits", "labels"),

@@ -12,15 +12,13 @@ import pandas as pd
 from spacewise.audits.embedding import embedded_vectors
 from spacewise.errors import InputError
 from spacewise.measures.approximate import approximate_first_hits
-from spacewise.measures.bootstrap import mean_interval
-from spacewise.measures.retrieval import first_hits, recall, retrieval_samples
+from spacewise.measures.retrieval import first_hits, recall_row, retrieval_samples
 from spacewise.progress import console, track
 from spacewise.runs import Run
 from spacewise.splits import Part
 
 RANKS = (1, 2, 4, 8, 10, 16, 32, 100, 1000)  # those of CUB and Cars, and those of Stanford Online Products
 PARTS = ("train", "validation", "test")
-RESAMPLES = 1000
 DEPTH = 32  # neighbours that an index is asked for
 
 
@@ -44,8 +42,7 @@ def retrieval_tables(
             if mine.sum() < 2:
                 continue
             labels = samples["target"].to_numpy()[mine]
-            by_index = approximate_above is not None and len(labels) > approximate_above
-            if by_index:
+            if _by_index(labels, approximate_above):
                 column[mine], row = _approximate(values[mine], labels, seed, f"{part}, {space}")
             else:
                 column[mine], row = _exact(values[mine], labels, seed)
@@ -57,7 +54,7 @@ def retrieval_tables(
 def _exact(values: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, float]]:
     found = retrieval_samples(values, labels)
     hits = found["first_hit"].to_numpy()
-    row = recall_row(hits, labels, seed)
+    row = _row(hits, labels, seed, len(labels) - 1)
     return hits, row | {"r_precision": found["r_precision"].mean(), "map_at_r": found["average_precision_at_r"].mean()}
 
 
@@ -78,27 +75,18 @@ def _approximate(values: np.ndarray, labels: np.ndarray, seed: int, what: str) -
         f"{what}: index instead of exact search: recall at 1 {100 * lost.recall_at_1:+.2f} points lower, "
         f"{100 * lost.neighbours_missed:.1f} % of nearest neighbours missed, measured on {lost.queries} queries"
     )
-    row = {name: v for name, v in recall_row(hits, labels, seed).items() if _rank(name) <= depth}
-    return hits, row | {"recall_lost": lost.recall_at_1}
+    return hits, _row(hits, labels, seed, depth) | {"recall_lost": lost.recall_at_1}
 
 
-def _rank(column: str) -> int:
-    """k of `recall@k`; 0 of other columns."""
-    name, at, rank = column.partition("@")
-    return int(rank) if at and name == "recall" else 0
+def _row(hits: np.ndarray, labels: np.ndarray, seed: int, most: int) -> dict[str, float]:
+    """Recall at each rank up to `most`, the interval of the first over whole classes, and how many these are."""
+    ranks = [rank for rank in RANKS if rank <= most]
+    return recall_row(hits, labels, ranks=ranks, seed=seed) | {"classes": len(set(labels))}
 
 
-def recall_row(hits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
-    """Recall at each rank below the number of samples, the interval of the first over whole classes."""
-    ranks = [rank for rank in RANKS if rank < len(labels)]
-    answered = hits > 0
-    row: dict[str, float] = {"n": int(answered.sum()), "lone": int((~answered).sum()), "classes": len(set(labels))}
-    row |= {f"recall@{rank}": share for rank, share in zip(ranks, recall(hits, ranks), strict=True)}
-    codes = np.unique(labels[answered], return_inverse=True)[1]
-    if answered.any():
-        right = hits[answered] == 1
-        row["low"], row["high"] = mean_interval(right, codes, samples=RESAMPLES, confidence=0.95, seed=seed)
-    return row
+def _by_index(labels: np.ndarray, approximate_above: int | None) -> bool:
+    """Whether so many samples are searched by an index."""
+    return approximate_above is not None and len(labels) > approximate_above
 
 
 def chosen_rows(table: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -122,10 +110,10 @@ def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int, approximate_abov
             labels = parts[part].labels
             for space, values in spaces.items():
                 row = {"weights": f"epoch{epoch}", "epoch": epoch, "part": part, "space": space}
-                if approximate_above is not None and len(labels) > approximate_above:
+                if _by_index(labels, approximate_above):
                     found = _approximate(values, labels, seed, f"epoch {epoch}, {part}, {space}")[1]
                 else:
-                    found = recall_row(first_hits(values, labels), labels, seed)
+                    found = _row(first_hits(values, labels), labels, seed, len(labels) - 1)
                 rows.append(row | {"dimension": values.shape[1]} | found)
     run.load(chosen)
     return pd.DataFrame(rows)

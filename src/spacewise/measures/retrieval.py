@@ -98,14 +98,39 @@ def retrieval(
     embeddings = checks.matrix("embeddings", embeddings)
     ranks = _ranks(ranks, len(embeddings) - 1)
     table = retrieval_samples(embeddings, labels, normalise=normalise)
-    answered = table[table["hits"] > 0]
-    recalls = recall(table["first_hit"], ranks)
-    codes = np.asarray(labels)[answered.index]
-    row = {"n": len(answered), "lone": len(table) - len(answered)}
-    row |= {f"recall@{k}": share for k, share in zip(ranks, recalls, strict=True)}
-    row |= {"r_precision": answered["r_precision"].mean(), "map_at_r": answered["average_precision_at_r"].mean()}
-    low, high = _interval((answered["first_hit"] <= ranks[0]).to_numpy(), codes, resampling)
-    return pd.DataFrame([row | {"low": low, "high": high}])
+    row = recall_row(table["first_hit"], labels, ranks=ranks, **resampling)
+    ends = {name: row.pop(name) for name in ("low", "high")}
+    means = {"r_precision": table["r_precision"].mean(), "map_at_r": table["average_precision_at_r"].mean()}
+    return pd.DataFrame([row | means | ends])
+
+
+def recall_row(
+    first_hits: Any,
+    labels: Any,
+    *,
+    ranks: Iterable[int] = RANKS,
+    seed: int = 0,
+    samples: int = 1000,
+    confidence: float = 0.95,
+) -> dict[str, float]:
+    """n, lone, recall at every rank, low and high of `retrieval`, from ranks that are there already.
+
+    Args:
+        first_hits: (sample,) as `first_hits` returns them.
+        labels: (sample,) integer class indices; whole classes are resampled.
+        ranks, seed, samples, confidence: as `retrieval`.
+
+    Raises:
+        InputError: as `recall`; lengths that differ.
+    """
+    found = _first_hits("first hits", first_hits)
+    labels = checks.labels("labels", labels, length=len(found))
+    ranks, answered = _ranks(ranks, len(found) - 1), found > 0
+    row: dict[str, float] = {"n": int(answered.sum()), "lone": int((~answered).sum())}
+    row |= {f"recall@{k}": share for k, share in zip(ranks, recall(found, ranks), strict=True)}
+    resampling = _resampling(samples, confidence, seed)
+    low, high = _interval(found[answered] <= ranks[0], labels[answered], resampling)
+    return row | {"low": low, "high": high}
 
 
 def recall(first_hits: Any, ranks: Iterable[int] = RANKS) -> np.ndarray:
