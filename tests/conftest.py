@@ -15,6 +15,7 @@ from hypothesis import settings
 from PIL import Image
 from torch import Tensor, nn
 
+from spacewise import cli
 from spacewise.nets.chain import Chain, Spaces, classify
 from spacewise.sources import Source, folder
 
@@ -35,6 +36,7 @@ CLASSES = ("checks", "dots", "stripes")
 PICTURES = 12  # a class
 SIDE = 24
 ROOT = Path(__file__).parents[1]
+Command = Callable[..., tuple[int, str, str]]  # words -> exit code, standard output, standard error
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -135,3 +137,17 @@ def two_processes(tmp_path: Path) -> Callable[..., None]:
         assert done.returncode == 0, done.stderr[-4000:]
 
     return launch
+
+
+@pytest.fixture
+def spacewise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Calls the command line; returns exit code, standard output, standard error."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spacewise", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(exit_.value.code or 0), shown.out, shown.err
+
+    return call

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from spacewise import cli, files, runs, splits
+from spacewise import files, runs, splits
 from spacewise.adopt import adopt, factory, named_spaces
 from spacewise.audits import audit
 from spacewise.errors import InputError
@@ -331,20 +331,6 @@ def test_a_network_that_stays_in_training_mode_is_asked_in_evaluation_mode(disjo
 
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def spacewise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Calls the command line; returns exit code, standard output, standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spacewise", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return int(exit_.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 def test_a_network_is_audited_on_classes_that_it_does_not_know(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,25 +13,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from spacewise import cli, runs
+from spacewise import runs
 from spacewise.learn.training import Training
 
 Command = Callable[..., tuple[int, str, str]]
 TRAIN = ("--set", "net.padding=same", "--size", "24", "--epochs", "1", "--set", "batch=8", "--set", "precision=float32")
-
-
-@pytest.fixture
-def spacewise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Calls the command line; returns exit code, standard output, standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spacewise", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return int(exit_.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
+from tests.losses.largest import Largest
 from torch import Tensor
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from spacewise.errors import InputError
 from spacewise.losses.angular import Angular, angular
@@ -197,19 +196,6 @@ def test_float64_is_computed_in_float64(kind: type[Loss]) -> None:
 
 
 # Memory
-
-
-class Largest(TorchDispatchMode):
-    """Notes the number of elements of the largest tensor that any operation returns."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        for value in found if isinstance(found, tuple | list) else [found]:
-            if isinstance(value, Tensor):
-                self.elements = max(self.elements, value.numel())
-        return found
 
 
 @every_kind

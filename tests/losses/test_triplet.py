@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from tests.losses.largest import Largest
 from tests.losses.naive_triplet import NAIVE
 from torch import Tensor
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from spacewise.errors import InputError
 from spacewise.losses.hinge_triplet import HingeTriplet, hinge_triplet
@@ -239,19 +239,6 @@ def test_hard_as_pytorch_metric_learning(classes: int, samples: int) -> None:
 
 
 # Memory
-
-
-class Largest(TorchDispatchMode):
-    """Notes the number of elements of the largest tensor that any operation returns."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        for value in found if isinstance(found, tuple | list) else [found]:
-            if isinstance(value, Tensor):
-                self.elements = max(self.elements, value.numel())
-        return found
 
 
 @every_kind
