@@ -49,8 +49,9 @@ class Supervised(Strict):
         rate: the largest learning rate.
         momentum: of SGD.
         weight_decay: R(W); on weights of layers, not on biases and normalisation.
-        schedule: `onecycle` (up for a third, then down to nothing), `cosine`, `constant`, or `steps`
-            (times 0.9 at every twentieth of the training, as in the released solver of Wang et al.).
+        schedule: `onecycle` (up for a third, then down to nothing), `cosine`, `constant`, `steps`
+            (times 0.9 at every twentieth of the training, as in the released solver of Wang et al.), or
+            `tenths` (a tenth after a third of the training, a hundredth after half, as Ito et al. train).
         shift: largest translation of a training image in pixels, each way; 0 for none.
         copies: 0 for fresh shifts every epoch; n for n fixed translated copies beside each image.
         precision: `bf16`, `float32`, or `auto`: bf16 where the machine multiplies in it.
@@ -63,6 +64,10 @@ class Supervised(Strict):
         freeze: steps during which layers that started from given weights stay as they are: their rate is zero
             (their normalisation goes on following the batches).
         keep: epochs whose weights are kept, to be audited besides the last: 0 is the start.
+        alternate: terms of a second step in every batch, after another forward pass, by an optimizer of its own:
+            `["complement_entropy@classifier"]` is complement objective training (Chen et al. 2019).
+        alternate_rate: the largest learning rate of that step; 0 for a tenth of `rate`, as in Ito et al.
+        pretrain: share of the training at its start in which only the objective's first term trains.
     """
 
     name: Literal["supervised"] = "supervised"
@@ -72,7 +77,7 @@ class Supervised(Strict):
     rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
-    schedule: Literal["onecycle", "cosine", "constant", "steps"] = "onecycle"
+    schedule: Literal["onecycle", "cosine", "constant", "steps", "tenths"] = "onecycle"
     shift: int = Field(0, ge=0)
     copies: int = Field(0, ge=0)
     precision: Literal["auto", "bf16", "float32"] = "auto"
@@ -82,6 +87,9 @@ class Supervised(Strict):
     crop: float = Field(1.0, gt=0, le=1)
     freeze: int = Field(0, ge=0)
     keep: list[int] = []
+    alternate: list[str] = []
+    alternate_rate: float = Field(0.0, ge=0, allow_inf_nan=False)
+    pretrain: float = Field(0.0, ge=0, lt=1)
 
 
 def supervised_settings(settings: Mapping[str, Any]) -> Supervised:
@@ -151,6 +159,9 @@ def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
         result["objective"] = [_canonical_term(term) for term in terms]
     if isinstance(result.get("net"), Mapping):
         result["net"] = _rooted(_canonical_named(result["net"], nets.NETS, keep="size"), "weights")
+    regime = result.get("regime")
+    if isinstance(regime, Mapping) and isinstance(regime.get("alternate"), list | tuple):
+        result["regime"] = {**regime, "alternate": [_canonical_term(str(term)) for term in regime["alternate"]]}
     data = result.get("data")
     if isinstance(data, Mapping):
         source, split = data.get("source"), data.get("split")

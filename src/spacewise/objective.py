@@ -117,11 +117,25 @@ class Objective(nn.Module):
         """The spaces that the objective reads, with their readings (`block3:max`)."""
         return sorted({term.space for term in self.terms})
 
-    def forward(self, spaces: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum, and each term's unweighted value (detached) by name."""
-        values = {term.name: term.loss(read_space(spaces, term.space), labels) for term in self.terms}
-        total = torch.stack([term.weight * values[term.name] for term in self.terms]).sum()
-        return total, {name: value.detach() for name, value in values.items()}
+    def forward(
+        self, spaces: Mapping[str, Tensor], labels: Tensor, *, first: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum, and each term's unweighted value (detached) by name.
+
+        What a loss reports beside its value comes under both names: `prototype_conformity@feature pushed`.
+
+        Args:
+            first: the first term is the sum; the others are computed, and logged, without a gradient.
+        """
+        values: dict[str, Tensor] = {}
+        reported: dict[str, Tensor] = {}
+        for number, term in enumerate(self.terms):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not (first and number)):
+                values[term.name] = term.loss(read_space(spaces, term.space), labels)
+            reported |= {f"{term.name} {name}": value for name, value in term.loss.reported.items()}
+        summed = self.terms[:1] if first else self.terms
+        total = torch.stack([term.weight * values[term.name] for term in summed]).sum()
+        return total, {name: value.detach() for name, value in values.items()} | reported
 
     def texts(self) -> list[str]:
         """The terms as texts that read back as the same terms."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spacewise.allocator import keep_memory
 from spacewise.nets.chain import Chain, read_space
+from spacewise.objective import Objective
 
 
 def fast_precision() -> str:
@@ -33,9 +34,9 @@ def fabric(precision: str, **options: object) -> Fabric:
     return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
 
 
-def strategy(chain: Chain, spaces: Sequence[str]) -> str:
+def strategy(chain: Chain, objectives: Sequence[Objective]) -> str:
     """How processes share gradients: none may wait for those of layers above every space that has a loss."""
-    if "LOCAL_WORLD_SIZE" not in os.environ or not unreached(chain, spaces):
+    if "LOCAL_WORLD_SIZE" not in os.environ or not any(unreached(chain, each.spaces) for each in objectives):
         return "auto"
     return "ddp_find_unused_parameters_true"
 

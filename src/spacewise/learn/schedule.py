@@ -24,6 +24,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
     "constant": lambda share: 1.0,
     "steps": lambda share: 0.9 ** int(20 * share),
+    "tenths": lambda share: 0.1 ** ((3 * share >= 1) + (2 * share >= 1)),
 }
 
 

@@ -55,7 +55,11 @@ def supervised(
     if beyond:
         raise InputError(f"keep names epoch {beyond[0]}, the training has epochs 0 (its start) to {chosen.epochs}")
     out = Path(out)
-    objective.bind(net, len(split.classes), output_sizes(net), seed)
+    second = Objective(*chosen.alternate) if chosen.alternate else None
+    for terms in (objective, second):
+        if terms is not None:
+            terms.bind(net, len(split.classes), output_sizes(net), seed)
+            terms.check_batch(chosen.batch)
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     if resume:
         _same(experiment, runs.read_experiment(out))
@@ -65,8 +69,8 @@ def supervised(
         raise InputError(runs.occupied(out))
     images = decoded(split.source, net.size)
     _fits(net, images, split)
-    objective.check_batch(chosen.batch)
-    lightning = fabric(chosen.precision, strategy=strategy(net, objective.spaces))
+    turns = [terms for terms in (objective, second) if terms is not None]
+    lightning = fabric(chosen.precision, strategy=strategy(net, turns))
     lightning.launch()
     batches = make_batches(images, split, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
@@ -75,7 +79,7 @@ def supervised(
         net.preprocess.fit(_some(images, split), split.source.amplitude)
     lightning.barrier()
     with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
-        Training(net, objective, split, batches, out, experiment, lightning, logger).run()
+        Training(net, turns, split, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run

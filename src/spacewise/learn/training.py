@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from spacewise import files
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment
+from spacewise.experiment import Experiment, Supervised
 from spacewise.learn import state
 from spacewise.learn.batches import Batches, mixed
 from spacewise.learn.embed import Selected
@@ -30,6 +31,7 @@ from spacewise.progress import bar
 from spacewise.splits import Split
 
 SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
+BEYOND = 1e6  # a term of this size has left what a network can learn from, also while it is finite
 
 
 class Logger(Protocol):
@@ -38,13 +40,23 @@ class Logger(Protocol):
     def log_metrics(self, metrics: dict[str, float], step: int) -> None: ...
 
 
+@dataclass
+class Turn:
+    """One step of every batch: what is minimised, and by which optimizer. Most trainings have one."""
+
+    objective: Objective
+    settings: Supervised
+    optimizer: torch.optim.Optimizer
+    wrapped: Any
+
+
 class Training:
     """One training from its first or its saved step to its end."""
 
     def __init__(
         self,
         net: Chain,
-        objective: Objective,
+        objectives: Sequence[Objective],
         split: Split,
         batches: Batches,
         out: Path,
@@ -52,26 +64,34 @@ class Training:
         lightning: Fabric,
         logger: Logger | None,
     ) -> None:
-        self.net, self.objective, self.split, self.batches = net, objective, split, batches
+        self.net, self.split, self.batches = net, split, batches
+        self.objective = objectives[0]
         self.out, self.fabric, self.logger = out, lightning, logger
         self.settings, self.seed = experiment.regime, experiment.seed
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        modules = (net, objective)
-        self.optimizer = make_optimizer(modules, self.settings, net.given)
-        watched = {"classifier"} & {*net.spaces} - {*objective.spaces}
-        selected = Selected(net, objective.spaces, sorted(watched))
-        self.model, self.wrapped = lightning.setup(selected, self.optimizer)
-        objective.to(lightning.device)
+        second = self.settings.model_copy(update={"rate": self.settings.alternate_rate or self.settings.rate / 10})
+        settings = [self.settings, second][: len(objectives)]
+        optimizers = [make_optimizer((net, each), its, net.given) for each, its in zip(objectives, settings, strict=True)]
+        spaces = sorted({space for each in objectives for space in each.spaces})
+        selected = Selected(net, spaces, sorted({"classifier"} & {*net.spaces} - {*spaces}))
+        self.model, *wrapped = lightning.setup(selected, *optimizers)
+        self.turns = [Turn(*parts) for parts in zip(objectives, settings, optimizers, wrapped, strict=True)]
+        for each in objectives:
+            each.to(lightning.device)
         self.sums: dict[str, Tensor] = {}
         self.facts: dict[str, Any] = {"epoch": 0, "step": 0, "log": [], "best": None, "seconds": 0.0}
         if (out / state.FILE).is_file():
-            self.sums, self.facts = state.restore(out, self.modules, self.optimizer)
+            self.sums, self.facts = state.restore(out, self.modules, self.optimizers)
             self.sums = {name: value.to(lightning.device) for name, value in self.sums.items()}
         self.saved = time.monotonic()
 
     @property
     def modules(self) -> dict[str, Any]:
-        return {"net": self.net, "objective": self.objective}
+        return {"net": self.net} | {name: turn.objective for name, turn in zip(("objective", "alternate"), self.turns)}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {name: turn.optimizer for name, turn in zip(("optimizer", "alternate_optimizer"), self.turns)}
 
     def run(self) -> None:
         """The whole training."""
@@ -96,7 +116,8 @@ class Training:
     def epoch(self, interrupted: Callable[[], bool], advance: Callable[[int, str], None]) -> None:
         """The rest of the epoch that the state stands in, its validation and its line of the log."""
         self.model.train()
-        self.objective.train()
+        for turn in self.turns:
+            turn.objective.train()
         number = self.facts["epoch"]
         began = time.monotonic() - self.facts.pop("epoch_seconds", 0.0)
         for images, labels in self.batches.epoch(number, self.facts["step"]):
@@ -111,25 +132,37 @@ class Training:
         self.close_epoch(time.monotonic() - began)
 
     def step(self, images: Tensor, labels: Tensor) -> None:
-        """One batch: forward, objective on the global batch, backward, optimizer."""
-        steps = len(self.batches)
-        done = self.facts["epoch"] * steps + self.facts["step"]
-        hold = done < self.settings.freeze
-        if done == self.settings.freeze:
-            forget(self.optimizer)
-        rate = set_rate(self.optimizer, self.settings, done / (steps * self.settings.epochs), hold=hold)
+        """One batch: for each turn forward, objective on the global batch, backward, optimizer."""
         device = self.fabric.device
-        self.seed_dropout(mixed(self.seed, 5, done, self.fabric.global_rank))
-        spaces = self.model(images.to(device, non_blocking=True))
-        spaces, labels = self.gathered(spaces, labels.to(device, non_blocking=True))
-        total, terms = self.objective(spaces, labels)
-        self.fabric.backward(total)
-        self.wrapped.step()
-        self.wrapped.zero_grad()
-        if "classifier" in spaces:
-            self.add(correct=(spaces["classifier"].argmax(dim=1) == labels).sum())
-        self.add(total=total.detach(), samples=labels.new_tensor(len(labels)), **terms)
-        self.facts["rate"] = rate
+        images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        done = self.facts["epoch"] * len(self.batches) + self.facts["step"]
+        for number, turn in enumerate(self.turns):
+            self.prepare(turn, done)
+            self.seed_dropout(mixed(self.seed, (5, 9)[number], done, self.fabric.global_rank))
+            spaces, whole = self.gathered(self.model(images), labels)
+            total, terms = turn.objective(
+                spaces, whole, first=number == 0 and self.share(done) < self.settings.pretrain
+            )
+            self.fabric.backward(total)
+            turn.wrapped.step()
+            turn.wrapped.zero_grad()
+            self.add(**terms)
+            if number == 0:
+                self.add(total=total.detach(), samples=whole.new_tensor(len(whole)))
+            if number == 0 and "classifier" in spaces:
+                self.add(correct=(spaces["classifier"].argmax(dim=1) == whole).sum())
+
+    def share(self, done: int) -> float:
+        """How much of the training is done after `done` steps, 0 to 1."""
+        return done / (len(self.batches) * self.settings.epochs)
+
+    def prepare(self, turn: Turn, done: int) -> None:
+        """The rate of the coming step; what layers gathered while they were held is forgotten."""
+        if done == self.settings.freeze:
+            forget(turn.optimizer)
+        rate = set_rate(turn.optimizer, turn.settings, self.share(done), hold=done < self.settings.freeze)
+        if turn is self.turns[0]:
+            self.facts["rate"] = rate
 
     def seed_dropout(self, seed: int) -> None:
         """What `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there."""
@@ -164,8 +197,9 @@ class Training:
         row: dict[str, Any] = {"epoch": number + 1, "rate": self.facts["rate"]}
         if "correct" in self.sums:
             row["accuracy"] = float(self.sums["correct"] / self.sums["samples"])
-        terms = ["total", *(term.name for term in self.objective.terms)]
-        row |= {name: float(self.sums[name] / steps) for name in terms}
+        terms = ["total", *(term.name for turn in self.turns for term in turn.objective.terms)]
+        more = sorted(self.sums.keys() - {"correct", "samples", *terms})
+        row |= {name: float(self.sums[name] / steps) for name in [*terms, *more]}
         self.check_finite(row)
         row |= self.fabric.broadcast(self.validate())  # normalisation differs between processes: one decides
         self.check_finite(row)
@@ -183,11 +217,14 @@ class Training:
 
     def check_finite(self, row: Mapping[str, float]) -> None:
         """Stops before a diverged network is saved over a sound one."""
-        bad = [name for name, value in row.items() if not np.isfinite(value)]
-        bad += [name for name, weight in self.net.named_parameters() if not torch.isfinite(weight).all()][:1]
+        bad = [f"{name} is no longer finite" for name, value in row.items() if not np.isfinite(value)]
+        lost = [name for name, weight in self.net.named_parameters() if not torch.isfinite(weight).all()][:1]
+        bad += [f"{name} is no longer finite" for name in lost]
+        far = [(name, value) for name, value in row.items() if "@" in name and BEYOND < abs(value) < np.inf]
+        bad += [f"{name} has reached {value:.1e}" for name, value in far]
         if bad:
             raise InputError(
-                f"training diverged: {', '.join(bad)} is no longer finite in epoch {row['epoch']}; "
+                f"training diverged: {', '.join(bad)} in epoch {row['epoch']}; "
                 f"lower the rate ({self.settings.rate:g}) or the weight of the term"
             )
 
@@ -222,11 +259,15 @@ class Training:
     def save(self, **more: float) -> None:
         """Writes the state, unless the running epoch has left the finite numbers."""
         self.saved = time.monotonic()
-        self.check_finite({"epoch": self.facts["epoch"] + 1} | {k: float(v) for k, v in self.sums.items()})
+        self.check_finite({"epoch": self.facts["epoch"] + 1} | self.means())
         if self.fabric.is_global_zero:
-            state.save(self.out, self.modules, self.optimizer, self.sums, self.facts | more)
+            state.save(self.out, self.modules, self.optimizers, self.sums, self.facts | more)
             if self.facts["log"] and not more:
                 self.write_log()
+
+    def means(self) -> dict[str, float]:
+        """The running epoch's sums over its steps so far."""
+        return {name: float(value) / max(self.facts["step"], 1) for name, value in self.sums.items()}
 
     def write_log(self) -> None:
         """The log, whole: also after a kill between the last state and its row."""

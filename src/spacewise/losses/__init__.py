@@ -1,22 +1,36 @@
 """Losses: one file each. `LOSSES` is the table that the text form of an objective reads."""
 
+from spacewise.losses.additive_angular_margin import AdditiveAngularMargin, additive_angular_margin
 from spacewise.losses.angular import Angular, angular
+from spacewise.losses.binary_crossentropy import BinaryCrossEntropy, binary_crossentropy
 from spacewise.losses.center import Center, center
+from spacewise.losses.complement_entropy import ComplementEntropy, complement_entropy
 from spacewise.losses.contrastive import Contrastive, contrastive
 from spacewise.losses.crossentropy import CrossEntropy
+from spacewise.losses.focal import Focal, focal
+from spacewise.losses.guided_complement_entropy import GuidedComplementEntropy, guided_complement_entropy
+from spacewise.losses.hinge import Hinge, hinge
 from spacewise.losses.hinge_triplet import HingeTriplet, hinge_triplet
+from spacewise.losses.large_margin_cosine import LargeMarginCosine, large_margin_cosine
 from spacewise.losses.lifted_structure import LiftedStructure, lifted_structure
 from spacewise.losses.loss import Loss, Term
 from spacewise.losses.margin import Margin, margin
 from spacewise.losses.npair import NPair, npair
+from spacewise.losses.prototype_conformity import PrototypeConformity
 from spacewise.losses.proxy_nca import ProxyNCA, proxy_nca
 from spacewise.losses.smooth_triplet import SmoothTriplet, smooth_triplet
 from spacewise.losses.supcon import SupCon, supcon
 
 LOSSES: dict[str, type[Loss]] = {
     "crossentropy": CrossEntropy,
+    "binary_crossentropy": BinaryCrossEntropy,
+    "focal": Focal,
+    "hinge": Hinge,
     "contrastive": Contrastive,
     "center": Center,
+    "prototype_conformity": PrototypeConformity,
+    "complement_entropy": ComplementEntropy,
+    "guided_complement_entropy": GuidedComplementEntropy,
     "smooth_triplet": SmoothTriplet,
     "hinge_triplet": HingeTriplet,
     "npair": NPair,
@@ -25,27 +39,44 @@ LOSSES: dict[str, type[Loss]] = {
     "angular": Angular,
     "proxy_nca": ProxyNCA,
     "supcon": SupCon,
+    "large_margin_cosine": LargeMarginCosine,
+    "additive_angular_margin": AdditiveAngularMargin,
 }
 
 __all__ = [
     "LOSSES",
+    "AdditiveAngularMargin",
     "Angular",
+    "BinaryCrossEntropy",
     "Center",
+    "ComplementEntropy",
     "Contrastive",
     "CrossEntropy",
+    "Focal",
+    "GuidedComplementEntropy",
+    "Hinge",
     "HingeTriplet",
+    "LargeMarginCosine",
     "LiftedStructure",
     "Loss",
     "Margin",
     "NPair",
+    "PrototypeConformity",
     "ProxyNCA",
     "SmoothTriplet",
     "SupCon",
     "Term",
+    "additive_angular_margin",
     "angular",
+    "binary_crossentropy",
     "center",
+    "complement_entropy",
     "contrastive",
+    "focal",
+    "guided_complement_entropy",
+    "hinge",
     "hinge_triplet",
+    "large_margin_cosine",
     "lifted_structure",
     "margin",
     "npair",

@@ -17,6 +17,9 @@ class Loss(nn.Module):
 
     `Contrastive(dissimilar_margin=1.0) @ "classifier"` places it on a space; `0.5 * … @ …` weighs it.
     State (centres, prototypes, banks) is held in buffers or parameters, so that it is saved and moved.
+
+    Attributes:
+        reported: what the log shows of the last batch beside the loss itself, by name: scalars without gradient.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Loss(nn.Module):
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
+        self.reported: dict[str, Tensor] = {}
 
     def bind(self, classes: int, dimension: int, seed: int = 0) -> None:
         """Makes room for state, once the number of classes and the dimension of the space are known.

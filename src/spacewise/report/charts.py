@@ -48,7 +48,7 @@ def training(audit: Audit) -> Figure:
     shown = {name: 100 * log[column] for name, column in columns.items() if column in log}
     inks = {"training": MUTED, "validation": OVERALL}
     _curves(left, log["epoch"], shown, inks, "accuracy, %", "{:.1f}")
-    terms = {name: log[name] for name in log.columns if "@" in name}
+    terms = {name: log[name] for name in log.columns if "@" in name and " " not in name}
     whole = {"total": log["total"]} if len(terms) > 1 else {}
     shades = {name: colour(index + 1) for index, name in enumerate(terms)}
     shades |= {"total": MUTED}
