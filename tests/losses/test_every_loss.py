@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.losses import naive_metric, naive_triplet
+from tests.losses import naive_classification, naive_metric, naive_prototypes, naive_triplet
 from torch import Tensor
 
 from spacewise.errors import InputError
@@ -79,6 +79,8 @@ NAIVE: dict[str, Callable[[list[list[float]], list[int]], float]] = {
     "contrastive(form='distance', pairs='siamese')": contrastive(0.0, 1.0, "distance", siamese_pairs),
     "center": center,
     "center(centers='batch')": center_of_batch,
+    **naive_classification.NAIVE,
+    **naive_prototypes.NAIVE,
     **naive_triplet.NAIVE,
     **naive_metric.NAIVE,
 }
@@ -216,7 +218,7 @@ def test_autocast_changes_nothing(text: str) -> None:
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 def test_float32_is_near_float64(text: str, offset: float) -> None:
     """Also far from the origin, where squared lengths cancel."""
-    if offset and parse_term(f"{text}@x").loss.name == "center":
+    if offset and parse_term(f"{text}@x").loss.name in ("center", "prototype_conformity"):
         offset = 0.0  # centres do not move along
     exact = vectors().detach() + offset
     exact = exact.float().double()

@@ -37,7 +37,8 @@ def complement_entropy(embeddings: Tensor, labels: Tensor, *, form: str = "print
         return values.sum() * 0
     own = functional.one_hot(labels, values.shape[1]).bool()
     logs = values.masked_fill(own, -math.inf).log_softmax(dim=1).masked_fill(own, 0.0)
-    total = (logs.exp() * logs).sum(dim=1).mean()
+    unseen = values[own].detach() * 0  # the true logit is not in q; where it is NaN, the loss is to be
+    total = ((logs.exp() * logs).sum(dim=1) + unseen).mean()
     return total / values.shape[1] if form == "released" else total
 
 
