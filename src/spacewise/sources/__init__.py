@@ -8,15 +8,22 @@ from pathlib import Path
 from spacewise.errors import InputError, unknown
 from spacewise.sources.cars import cars
 from spacewise.sources.cars import holds as holds_cars
+from spacewise.sources.cifar import cifar
+from spacewise.sources.cifar import holds as holds_cifar
 from spacewise.sources.cub import cub
 from spacewise.sources.cub import holds as holds_cub
 from spacewise.sources.folder import folder
 from spacewise.sources.listed import homes
+from spacewise.sources.masks import Masks, masks
 from spacewise.sources.mstar import mstar
 from spacewise.sources.products import holds as holds_products
 from spacewise.sources.products import products
 from spacewise.sources.simulated import simulated
 from spacewise.sources.source import Source
+from spacewise.sources.svhn import holds as holds_svhn
+from spacewise.sources.svhn import svhn
+from spacewise.sources.tiny_imagenet import holds as holds_tiny_imagenet
+from spacewise.sources.tiny_imagenet import tiny_imagenet
 
 SOURCES: dict[str, Callable[..., Source]] = {
     "folder": folder,
@@ -24,34 +31,50 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "cars": cars,
     "cub": cub,
     "products": products,
+    "cifar": cifar,
+    "svhn": svhn,
+    "tiny-imagenet": tiny_imagenet,
     "simulated": simulated,
 }
-LISTED = {"cub": holds_cub, "products": holds_products, "cars": holds_cars}  # told by their files of annotations
+# told by files that only they have
+MARKED = {
+    "cub": holds_cub,
+    "products": holds_products,
+    "cars": holds_cars,
+    "cifar": holds_cifar,
+    "svhn": holds_svhn,
+    "tiny-imagenet": holds_tiny_imagenet,
+}
 
 __all__ = [
     "SOURCES",
+    "Masks",
     "Source",
     "cars",
+    "cifar",
     "cub",
     "folder",
+    "masks",
     "mstar",
     "open_source",
     "products",
     "recognise",
     "simulated",
+    "svhn",
+    "tiny_imagenet",
 ]
 
 
 def recognise(root: str | Path) -> str:
     """The format of a folder by its look.
 
-    `cub`, `products`, `cars` where the folder, or one directly in it, holds that set's annotations;
-    `mstar` where a folder is named like `17_DEG`; else `folder`.
+    `cub`, `products`, `cars`, `cifar`, `svhn`, `tiny-imagenet` where the folder, or one directly in it, holds
+    files that only that set has; `mstar` where a folder is named like `17_DEG`; else `folder`.
 
     Raises:
-        InputError: the folder holds several of the annotated sets.
+        InputError: the folder holds several of these sets.
     """
-    sets = [(name, home) for name, holds in LISTED.items() for home in homes(Path(root), holds)]
+    sets = [(name, home) for name, holds in MARKED.items() for home in homes(Path(root), holds)]
     if len(sets) > 1:
         found = ", ".join(f"{name} in {home}" for name, home in sets)
         raise InputError(f"{root} holds several data sets ({found}), expected the folder of one")
