@@ -56,6 +56,7 @@ def supervised(
         raise InputError(f"keep names epoch {beyond[0]}, the training has epochs 0 (its start) to {chosen.epochs}")
     out = Path(out)
     second = Objective(*chosen.alternate) if chosen.alternate else None
+    chosen = chosen.model_copy(update={"alternate": second.texts() if second else []})
     for terms in (objective, second):
         if terms is not None:
             terms.bind(net, len(split.classes), output_sizes(net), seed)

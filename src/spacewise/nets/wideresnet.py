@@ -63,12 +63,12 @@ def wrn28_10(classes: int, bands: int = 3, size: int = 32) -> WideResNet:
     Raises:
         InputError: images below 8 pixels.
     """
-    check_size("wrn28_10", size, 8)
+    check_size("wrn28-10", size, 8)
     return WideResNet(classes, bands, size, 28, 10)
 
 
 @described
 def wrn28_2(classes: int, bands: int = 3, size: int = 32) -> WideResNet:
     """WRN-28-2: 28 layers, twice as wide; 1.47 million parameters at 10 classes. Errors as `wrn28_10`."""
-    check_size("wrn28_2", size, 8)
+    check_size("wrn28-2", size, 8)
     return WideResNet(classes, bands, size, 28, 2)

@@ -109,7 +109,7 @@ def roles(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int =
 
 @described
 def folders(source: Source, *, validation: float = 0.1, seed: int = 0, fold: int = 0) -> Split:
-    """The folder source's own `train` and `test` folders."""
+    """The parts that the source itself comes in: the facts `train` and `test` of its folders or files."""
     return by_fact(
         source, train={"split": "train"}, test={"split": "test"}, validation=validation, seed=seed, fold=fold
     )
