@@ -281,3 +281,8 @@ def test_eight_bits_stay_and_all_else_becomes_float(dtype: str, how: str) -> Non
 def test_an_unknown_fit_is_refused() -> None:
     with pytest.raises(InputError, match="crop"):
         decoded(memory(grey(), how="cropp"), 4)
+
+
+def test_an_empty_name_of_the_cache_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACEWISE_CACHE", "")
+    assert folder().is_absolute()

@@ -43,7 +43,7 @@ class Decoded:
 
 def folder() -> Path:
     """Where decoded images are kept."""
-    return Path(os.environ.get("SPACEWISE_CACHE", Path.home() / ".cache" / "spacewise"))
+    return Path(os.environ.get("SPACEWISE_CACHE") or Path.home() / ".cache" / "spacewise")
 
 
 def decoded(source: Source, size: int) -> Decoded:

@@ -80,7 +80,7 @@ def train(
     experiment: Annotated[Path | None, typer.Argument(help="An experiment as YAML.", show_default=False)] = None,
     data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
     source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
-    net: Annotated[str, typer.Option(help="aconvnet (default), spp, ding, caffenet, vgg16, netA to netF.")] = "",
+    net: Annotated[str, typer.Option(help="aconvnet (default), resnet18, wrn28-2 …")] = "",
     loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
     size: Annotated[int | None, typer.Option(help="Image side in pixels; the network's own by default.")] = None,
@@ -264,13 +264,49 @@ def compare(
 
 
 @app.command()
+def explain(
+    run: Annotated[list[Path], typer.Argument(help="Runs; those that differ only in seed or fold are one method.")],
+    images: Annotated[int, typer.Option(help="Test images, the same for all runs on one split.")] = 100,
+    method: Annotated[
+        list[str] | None, typer.Option(help="gradcam (default), gradcam++, integrated_gradients; several.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="Feature maps that Grad-CAM looks at; the last ones by default.")] = "",
+    steps: Annotated[int, typer.Option(help="Of the insertion and deletion curves.")] = 32,
+    masks: Annotated[Path | None, typer.Option(help="Folder of masks (clutter, target, shadow) of the images.")] = None,
+    weights: Annotated[str, typer.Option(help="best (on validation), last or epoch5.")] = "best",
+    seed: Annotated[int, typer.Option(help="Of the images, of random maps and of fillings.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures and its table.")] = Path("explanation"),
+    as_json: Json = False,
+) -> None:
+    """Three views of runs, side by side: how accurate, how well separated, and where the network looks.
+
+    With masks also: how much of its attention lies on the target, and what is left of its accuracy when clutter,
+    shadow or target go.
+
+    [dim]Example:[/] spacewise explain runs/baseline runs/contrastive --masks masks --out views
+    """
+    from spacewise.explain.make import Question
+    from spacewise.report.terminal import views_lines
+    from spacewise.report.three_views import explain_runs
+
+    question = Question(images, tuple(method or ["gradcam"]), space, steps, str(masks or ""), seed)
+    table, page = explain_runs(run, question, out, weights=weights, command=" ".join(["spacewise", *sys.argv[1:]]))
+    _done(
+        {"report": page, "table": table.to_dict("records")},
+        as_json,
+        *views_lines(table),
+        f"report: [bold]{page}[/]",
+    )
+
+
+@app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="Table or figure, such as dual-loss.table2; none: what there is.")] = "",
     data: Annotated[list[str] | None, typer.Option(help="NAME=DIR, such as mstar=chips; weights=FILE.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for runs, table and page.")] = None,
     folds: Annotated[int, typer.Option(help="Repetitions, each with other validation samples and weights.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Cut it down to these rows.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only these rows, or a pattern: resnet20*.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="key=value for every run, such as net.size=64.")
     ] = None,

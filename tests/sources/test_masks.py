@@ -199,3 +199,12 @@ def test_real_targets_outshine_the_clutter(measured: Source, real_data: Path) ->
             clutter, target = (chip[mask == value].mean() for value in (0, 1))
             assert target > 2 * clutter, measured.facts["id"].iat[index]
             assert set(np.unique(mask)) == set(range(len(REGIONS)))
+
+
+def test_a_mask_of_a_resized_image_takes_the_nearest_pixel() -> None:
+    mask = np.zeros((8, 12), np.uint8)
+    mask[2:6, 3:9] = 1
+    expected = np.zeros((4, 4), np.uint8)
+    expected[1:3, 1:3] = 1
+    np.testing.assert_array_equal(fitted(mask, 4, "resize"), expected)
+    assert set(np.unique(fitted(mask, 32, "resize"))) == {0, 1}

@@ -82,11 +82,22 @@ def chips(parts: Mapping[str, Part]) -> np.ndarray:
     pieces = []
     for part in (part for part in parts.values() if len(part)):
         for batch in in_order(decoded(part.source, 128 if part.source.fit == "crop" else 96).images, part):
-            values = batch.float()
-            values = values.clamp(min=0).sqrt() if part.source.amplitude == "magnitude" else values
-            values = values[:, :3] if values.shape[1] >= 3 else values[:, :1]
-            values = torch.nn.functional.interpolate(values, (CHIP, CHIP), mode="area")
-            ends = torch.quantile(values.flatten(1), torch.tensor([0.01, 0.995]), dim=1)[..., None, None, None]
-            scaled = (values - ends[0]) / (ends[1] - ends[0]).clamp(min=1e-6)
-            pieces.append((255 * scaled.clamp(0, 1)).byte().permute(0, 2, 3, 1).numpy())
+            pieces.append(pictured(batch, part.source.amplitude, CHIP).numpy())
     return np.concatenate(pieces)
+
+
+def pictured(images: torch.Tensor, amplitude: str, side: int = 0) -> torch.Tensor:
+    """Images (sample, band, height, width) to look at: (sample, height, width, 1 or 3 bands) uint8.
+
+    Each is stretched between its own 1st and 99.5th percentile, and rooted before where it holds magnitudes.
+
+    Args:
+        side: height and width that they are brought to; their own where it is 0.
+    """
+    values = images.float()
+    values = values.clamp(min=0).sqrt() if amplitude == "magnitude" else values
+    values = values[:, :3] if values.shape[1] >= 3 else values[:, :1]
+    values = torch.nn.functional.interpolate(values, (side, side), mode="area") if side else values
+    ends = torch.quantile(values.flatten(1), torch.tensor([0.01, 0.995]), dim=1)[..., None, None, None]
+    scaled = (values - ends[0]) / (ends[1] - ends[0]).clamp(min=1e-6)
+    return (255 * scaled.clamp(0, 1)).byte().permute(0, 2, 3, 1)

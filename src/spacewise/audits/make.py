@@ -17,7 +17,7 @@ from spacewise.audits.embedding import chips, embedded, pixels, views
 from spacewise.audits.recommendation import recommendation
 from spacewise.audits.retrieval import check_index, chosen_rows, kept_epochs, retrieval_tables
 from spacewise.audits.stored import Audit
-from spacewise.audits.tables import accuracy_table, rejection_table, spaces_table
+from spacewise.audits.tables import accuracy_table, rejection_table, separation_table, spaces_table
 from spacewise.errors import InputError
 from spacewise.learn.validation import by_retrieval
 from spacewise.measures.confusion import confusion
@@ -185,6 +185,9 @@ def _classified(
         "confusion": confusion(labels, predictions, run.split.classes).rename_axis("class").reset_index(),
         "spaces": spaces_table(spaces, pixels(parts), samples, masks),
     }
+    if len(np.unique(labels)) > 1:
+        tables["separation"], more = separation_table(spaces, samples, seed)
+        columns |= more
     if len(parts["confusers"]):
         seen = samples.assign(correct=columns["correct"])
         tables["rejection"], scores = rejection_table(spaces, seen, run.net.last_layer(), seed)

@@ -15,7 +15,7 @@ from spacewise.errors import InputError, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TABLES = ("accuracy", "confusion", "spaces", "rejection", "retrieval", "samples", "log")
+TABLES = ("accuracy", "confusion", "spaces", "separation", "rejection", "retrieval", "samples", "log")
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Audit:
     samples.parquet   one row a sample: part, facts, prediction, confidence, scores
     spaces/NAME.npy   (sample, dimension) float32, in the order of samples.parquet
     chips.npy         (sample, 48, 48, band) uint8 pictures, in the same order
-    accuracy.parquet, confusion.parquet, spaces.parquet, rejection.parquet, retrieval.parquet: where the
-                      split has something to ask them of
+    accuracy.parquet, confusion.parquet, spaces.parquet, separation.parquet, rejection.parquet,
+                      retrieval.parquet: where the split has something to ask them of
     """
 
     folder: Path
@@ -42,7 +42,7 @@ class Audit:
         return list(self.facts["classes"])
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables: accuracy, confusion, spaces, rejection, retrieval, samples, log.
+        """One of the tables: accuracy, confusion, spaces, separation, rejection, retrieval, samples, log.
 
         Raises:
             InputError: no such table; the nearest is named.

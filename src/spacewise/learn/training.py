@@ -71,7 +71,8 @@ class Training:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         second = self.settings.model_copy(update={"rate": self.settings.alternate_rate or self.settings.rate / 10})
         settings = [self.settings, second][: len(objectives)]
-        optimizers = [make_optimizer((net, each), its, net.given) for each, its in zip(objectives, settings, strict=True)]
+        pairs = zip(objectives, settings, strict=True)
+        optimizers = [make_optimizer((net, each), its, net.given) for each, its in pairs]
         spaces = sorted({space for each in objectives for space in each.spaces})
         selected = Selected(net, spaces, sorted({"classifier"} & {*net.spaces} - {*spaces}))
         self.model, *wrapped = lightning.setup(selected, *optimizers)

@@ -1,6 +1,6 @@
 """The papers' tables and figures, by name."""
 
-from spacewise.recipes import dual_loss, layers
+from spacewise.recipes import dual_loss, layers, losses
 from spacewise.recipes.recipe import Asked, Recipe, places, plan, reproduce
 
 RECIPES: dict[str, Recipe] = {
@@ -15,6 +15,7 @@ RECIPES: dict[str, Recipe] = {
         dual_loss.TABLE7,
         dual_loss.FIGURE10,
         *layers.STUDIES,
+        *losses.STUDIES,
     )
 }
 

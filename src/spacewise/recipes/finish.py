@@ -18,7 +18,7 @@ from spacewise.report.page import write_comparison, write_report
 from spacewise.runs import Run
 
 if TYPE_CHECKING:
-    from spacewise.recipes.recipe import Recipe
+    from spacewise.recipes.recipe import Asked, Recipe
 
 
 def audited(run: Run, copies: int) -> Audit:
@@ -40,7 +40,7 @@ def command() -> str:
     return shlex.join(["spacewise", *sys.argv[1:]])
 
 
-def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Path) -> Path:
+def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, out: Path) -> Path:
     """Audits every run, writes `NAME.csv` (one row a run) and the comparison page; returns the page."""
     audits: dict[str, list[Audit]] = {}
     rows = []

@@ -23,7 +23,7 @@ import pandas as pd
 from spacewise import files
 from spacewise.audits import Audit
 from spacewise.recipes.finish import audited, command
-from spacewise.recipes.recipe import Arm, Recipe
+from spacewise.recipes.recipe import Arm, Asked, Recipe
 from spacewise.report.layer_study import write_study
 from spacewise.runs import Run
 
@@ -102,7 +102,7 @@ def _arms() -> dict[str, Arm]:
 ARMS = _arms()
 
 
-def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], out: Path) -> Path:
+def finish_study(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, out: Path) -> Path:
     """Audits the last weights of every run; writes `NAME.csv` (their figures) and the study, which it returns.
 
     The last, as in the paper: two or three validation classes can choose a space, but not an epoch.

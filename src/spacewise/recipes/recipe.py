@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,8 @@ from spacewise.experiment import Experiment, changed_experiment
 from spacewise.learn import ensure
 from spacewise.nets.weights import FETCH
 from spacewise.progress import console
-from spacewise.sources import recognise
+from spacewise.sources import open_source, recognise
+from spacewise.splits import default
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,13 @@ class Recipe:
         title: what it shows, and where in which paper.
         data: the name in `--data NAME=DIR`.
         source: the format of the data; recognised where it is empty.
-        split: as in an experiment; the fold is added.
+        split: as in an experiment, or empty for the one that the source is made for; the fold is added.
         arms: key -> paper's figures for it (percent), in the paper's order; empty where it prints none.
         catalogue: key -> arm.
         regime: settings of all arms.
         copies: translated copies of each test sample.
         finish: turns the finished runs into tables, figures and a page; returns what it made.
+        masks: `--data masks=DIR` may name masks of the images.
         moments: at how many moments, evenly spaced from the start on, the weights are kept.
     """
 
@@ -61,8 +65,9 @@ class Recipe:
     catalogue: Mapping[str, Arm]
     regime: Mapping[str, Any]
     copies: int
-    finish: Callable[[Recipe, Mapping[str, Sequence[runs.Run]], Path], Path]
+    finish: Callable[[Recipe, Mapping[str, Sequence[runs.Run]], Asked, Path], Path]
     moments: int = 0
+    masks: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ class Asked:
     """How a recipe is run.
 
     Attributes:
-        places: what `--data NAME=PATH` options name: the images, and the weights to start from.
+        places: what `--data NAME=PATH` options name: the images, the weights to start from, the masks.
         folds: repetitions; each holds out other samples (or draws other classes) and starts from other weights.
         epochs: instead of the recipe's.
-        only: keys of arms to cut it down to.
+        only: keys of arms to cut it down to, or patterns of keys (`resnet20*`).
         changes: `key=value` changes of every experiment, such as `net.size=64`.
     """
 
@@ -102,9 +107,9 @@ def plan(recipe: Recipe, asked: Asked, out: Path) -> list[Planned]:
     """
     if asked.folds < 1:
         raise InputError(f"folds must be 1 or more, not {asked.folds}")
-    for key in asked.only:
-        if key not in recipe.arms:
-            raise unknown(f"row of {recipe.name}", key, recipe.arms)
+    for pattern in asked.only:
+        if not fnmatch.filter(recipe.arms, pattern):
+            raise unknown(f"row of {recipe.name}", pattern, recipe.arms)
     return [
         Planned(
             key,
@@ -114,7 +119,7 @@ def plan(recipe: Recipe, asked: Asked, out: Path) -> list[Planned]:
         )
         for fold in range(asked.folds)
         for key in recipe.arms
-        if not asked.only or key in asked.only
+        if not asked.only or any(fnmatch.fnmatchcase(key, pattern) for pattern in asked.only)
     ]
 
 
@@ -134,11 +139,13 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     regime = {**recipe.regime, **arm.regime} | ({} if asked.epochs is None else {"epochs": asked.epochs})
     weights = {"weights": str(asked.places["weights"])} if arm.given and "weights" in asked.places else {}
     root = asked.places[recipe.data]
+    source = {"name": recipe.source or recognise(root), "root": str(root)}
+    split = dict(recipe.split) or {"name": split_of(source["name"], root)}
     made = changed_experiment(
         Experiment(
             data={
-                "source": {"name": recipe.source or recognise(root), "root": str(root)},
-                "split": dict(recipe.split) | ({"fold": fold} if fold else {}),
+                "source": source,
+                "split": split | ({"fold": fold} if fold else {}),
             },
             net=dict(arm.net) | weights,
             objective=list(arm.objective),
@@ -153,6 +160,12 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     return changed_experiment(made, [f"keep={kept}"])
 
 
+@functools.cache
+def split_of(source: str, root: Path) -> str:
+    """The name of the split that a source is made for; listing its files once is enough."""
+    return default(open_source(str(root), source))
+
+
 def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
     """Runs a recipe as far as it has not been run, and returns the page that it made."""
     experiments = plan(recipe, asked, out)
@@ -160,7 +173,7 @@ def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
     for number, planned in enumerate(experiments, start=1):
         console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
         finished.setdefault(planned.key, []).append(ensure(planned.experiment, planned.folder))
-    return recipe.finish(recipe, finished, out)
+    return recipe.finish(recipe, finished, asked, out)
 
 
 def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
@@ -171,6 +184,7 @@ def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
             this recipe's images.
     """
     takes = [recipe.data, *(["weights"] if any(recipe.catalogue[key].given for key in recipe.arms) else [])]
+    takes += ["masks"] if recipe.masks else []
     found: dict[str, Path] = {}
     for option in given:
         name, _, path = option.partition("=")
@@ -185,6 +199,8 @@ def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
         raise InputError(f"{recipe.name} needs --data {recipe.data}=DIR, the folder of the {recipe.data}")
     if not found[recipe.data].is_dir():
         raise InputError(f"{found[recipe.data]} is no folder; --data {recipe.data}=DIR takes that of the images")
+    if "masks" in found and not found["masks"].is_dir():
+        raise InputError(f"{found['masks']} is no folder; --data masks=DIR takes that of the masks")
     if "weights" in found and not found["weights"].is_file():
         raise InputError(f"weights {found['weights']} do not exist; fetch {FETCH} and name it here")
     return found

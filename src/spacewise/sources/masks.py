@@ -97,11 +97,16 @@ def masks(source: Source, folder: str | Path) -> Masks:
     return Masks(source, _owned(source, samples, found), tuple(strays))
 
 
-def fitted(mask: np.ndarray, size: int) -> np.ndarray:
-    """A mask (height, width) at size x size: cut as `cache.decoded` cuts the images of a source with `fit="crop"`.
+def fitted(mask: np.ndarray, size: int, how: str = "crop") -> np.ndarray:
+    """A mask (height, width) at size x size, as `cache.decoded` brings the images of its source there.
 
-    The centre, with mirrored edges where it is too small, so that a pixel of the mask stays on its image's.
+    Args:
+        how: `"crop"`: the centre, with mirrored edges where it is too small; `"resize"`: the nearest pixel, since
+            there is nothing between two regions.
     """
+    if how == "resize":
+        rows, columns = ((np.arange(size) + 0.5) * length // size for length in mask.shape)
+        return mask[rows.astype(int)][:, columns.astype(int)]
     from spacewise.cache import fit  # not above: it brings in torch, which listing and splitting a source do without
 
     return fit(mask[None], size, "crop")[0]
