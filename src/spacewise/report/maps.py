@@ -35,6 +35,8 @@ from spacewise.report.style import (
 if TYPE_CHECKING:
     from spacewise.audits import Audit
 
+MOST_NAMED = 30
+"""Classes whose names a small map has room for."""
 
 MAP_MARKS = (
     (dot(MUTED), "test"),
@@ -181,7 +183,8 @@ def draw_tsne(ax: Axes, audit: Audit, space: str, seed: int, size: tuple[float, 
         rasterized=len(wrong) > 1500,
     )
     ax.margins(0.03)
-    _name_classes(ax, samples, classes, size)
+    if size[0] > 6 or len(classes) <= MOST_NAMED:
+        _name_classes(ax, samples, classes, size)
 
 
 def _name_classes(ax: Axes, samples: pd.DataFrame, classes: list[str], size: tuple[float, float]) -> None:

@@ -32,16 +32,23 @@ def percent(share: float, sign: bool = True) -> str:
     return f"{shown}{SPACE}%" if sign and shown != "–" else shown
 
 
-def interval(low: float, high: float) -> str:
+def large(value: float) -> str:
+    """`12,420`, `227`, `22.9`: of figures without an upper end, three digits or all before the point."""
+    if math.isnan(value) or abs(value) < 99.95:
+        return number(value)
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
+def interval(low: float, high: float, scale: float = 100, digits: int = 1) -> str:
     """`[92.8, 95.2]` of shares; nothing where there is none."""
     if math.isnan(low) or math.isnan(high):
         return ""
-    return f"[{number(100 * low)}, {number(100 * high)}]"
+    return f"[{number(scale * low, digits)}, {number(scale * high, digits)}]"
 
 
-def signed(share: float) -> str:
+def signed(share: float, scale: float = 100, digits: int = 1) -> str:
     """`+9.4`, `−0.3`, in percentage points."""
-    shown = number(100 * share)
+    shown = number(scale * share, digits)
     return shown if shown.startswith((MINUS, "–")) or not shown.strip("0.") else f"+{shown}"
 
 
@@ -76,9 +83,9 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % Student interval of the mean of shares (run,), within 0 to 1; NaN for a single one."""
+def mean_interval(values: np.ndarray, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
+    """95 % Student interval of the mean of (run,), within `least` to `most`; NaN for a single one."""
     if len(values) < 2:
         return math.nan, math.nan
     reach = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return max(0.0, float(values.mean()) - reach), min(1.0, float(values.mean()) + reach)
+    return max(least, float(values.mean()) - reach), min(most, float(values.mean()) + reach)

@@ -95,6 +95,7 @@ def _run(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:
         "tiles": tiles(audit),
         "accuracy": tables.accuracy(audit),
         "spaces": tables.spaces(audit),
+        "separation": tables.separation(audit) if audit.has("separation") else None,
         "rejection": tables.rejection(audit) if audit.has("rejection") else None,
     }
 

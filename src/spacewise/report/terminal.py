@@ -55,6 +55,31 @@ def comparison_lines(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+VIEWS = {
+    "overall": (100, " %"),
+    "seen": (100, " %"),
+    "unseen": (100, " %"),
+    "silhouette": (1, ""),
+    "calinski_harabasz": (1, ""),
+    "insertion:accuracy": (1, ""),
+    "deletion:accuracy": (1, ""),
+}
+
+
+def views_lines(table: pd.DataFrame) -> list[str]:
+    """The three views: mean ± deviation over runs, and the difference from the first method."""
+    lines = []
+    for method, rows in table[table["figure"].isin(VIEWS)].groupby("method", sort=False):
+        lines.append(f"[bold]{method}[/]")
+        for row in rows.itertuples():
+            factor, unit = VIEWS[row.figure]
+            digits = 1 if factor > 1 or abs(row.mean) >= 10 else 3
+            spread = f" ± {factor * row.std:.{digits}f}" if pd.notna(row.std) else ""
+            against = f"   [dim]{factor * row.difference:+.{digits}f}, p = {row.p:.2g}[/]" if pd.notna(row.p) else ""
+            lines.append(f"{row.figure:>20}  {factor * row.mean:8.{digits}f}{unit}{spread}{against}")
+    return lines
+
+
 def audit_lines(audit: Audit) -> list[str]:
     """What an audit found, of whichever kind it is."""
     return layer_lines(audit) if retrieval.is_disjoint(audit) else accuracy_lines(audit)
