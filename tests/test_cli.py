@@ -68,6 +68,44 @@ def test_train_audit_compare(spacewise: Command, chips: Path, tmp_path: Path) ->
     assert Path(json.loads(out)["report"]).is_file()
 
 
+def test_explain(spacewise: Command, chips: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        seed = ["--seed", 1] if name == "two" else []
+        assert train(spacewise, chips, tmp_path / name, *seed)[0] == 0
+    few = ("--images", 3, "--steps", 4, "--out", tmp_path / "views")
+    code, out, error = spacewise("explain", tmp_path / "one", tmp_path / "two", *few, "--json")
+    assert code == 0, error
+    found = json.loads(out)
+    assert Path(found["report"]).is_file()
+    figures = {row["figure"]: row for row in found["table"]}
+    assert figures["overall"]["runs"] == 2  # they differ in the seed alone: one method
+    assert {"silhouette", "insertion:accuracy", "deletion:probability:random"} <= set(figures)
+    code, out, shown = spacewise("explain", tmp_path / "one", tmp_path / "two", *few)
+    assert code == 0
+    assert "silhouette" in out + shown
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--method", "gradcan"], ["gradcan", "gradcam"]),
+        (["--space", "blok5"], ["blok5", "block5"]),
+        (["--space", "feature"], ["feature", "block4"]),
+        (["--images", 0], ["images must be 1 or more"]),
+        (["--steps", 1], ["steps"]),
+        (["--masks", "nowhere"], ["nowhere is no folder"]),
+        (["--weights", "first"], ["first", "best"]),
+    ],
+)
+def test_explain_refuses(spacewise: Command, chips: Path, tmp_path: Path, more: list[object], words: list[str]) -> None:
+    train(spacewise, chips, tmp_path / "one")
+    refused(spacewise("explain", tmp_path / "one", "--out", tmp_path / "views", *more), *words)
+    assert not (tmp_path / "views").exists()
+    assert not (tmp_path / "one" / "explanation").exists()
+    refused(spacewise("explain", tmp_path / "two", "--out", tmp_path / "views"), "two")
+    refused(spacewise("explain", tmp_path / "one", tmp_path / "one"), "twice")
+
+
 def test_the_same_experiment_from_flags_and_from_yaml(spacewise: Command, chips: Path, tmp_path: Path) -> None:
     assert train(spacewise, chips, tmp_path / "flags")[0] == 0
     code, _, error = spacewise("train", tmp_path / "flags" / "experiment.yaml", "--out", tmp_path / "yaml")

@@ -17,6 +17,7 @@ from spacewise.errors import InputError
 from spacewise.nets.vgg import convolutions
 from spacewise.recipes import RECIPES, Asked, places, plan, reproduce
 from spacewise.recipes.layers import ARMS, LAST, PAPER, STUDIES
+from spacewise.recipes.losses_printed import printed
 from spacewise.recipes.recipe import Planned, first_of_its_kind
 
 FIGURE5 = RECIPES["layers.figure5"]
@@ -233,3 +234,74 @@ def test_a_small_study_from_given_weights(images: Path, weights: Path, tmp_path:
     assert (run.folder / "weights" / "last.safetensors").stat().st_mtime_ns == trained, "a run that there was"
     with pytest.raises(InputError, match="holds another experiment"):
         reproduce(RECIPES["layers.figure1"], Asked(asked.places, epochs=3, changes=asked.changes), tmp_path)
+
+
+# Losses
+
+
+def losses_plan(images: Path, name: str = "losses.table2", **asked: Any) -> list[Planned]:
+    return plan(RECIPES[name], Asked({"images": images}, **asked), Path("out"))
+
+
+def test_the_losses_are_the_rows_of_the_table(images: Path) -> None:
+    made = losses_plan(images, only=["resnet20*"])
+    assert [each.key for each in made] == [
+        f"resnet20{loss}{complement}" for complement in ("", "-complement") for loss in ("", "-center", "-conformity")
+    ]
+    assert [bool(each.experiment.regime.alternate) for each in made] == [False] * 3 + [True] * 3
+    assert made[5].experiment.objective == ["crossentropy@classifier", "0.1*prototype_conformity@feature"]
+    assert {each.experiment.data.split.name for each in made} == {"stratified"}
+
+
+def test_tables_and_figures_of_the_losses_share_their_runs(images: Path) -> None:
+    tables = {each.folder for each in losses_plan(images)}
+    for number in ("table3", "table4", "table5", "figure1", "figure2", "figure3", "figure4"):
+        assert {each.folder for each in losses_plan(images, f"losses.{number}")} <= tables
+
+
+@pytest.mark.parametrize("only", [["resnet21*"], ["resnet20", "center"]])
+def test_a_pattern_that_names_no_row_is_one_line(images: Path, only: list[str]) -> None:
+    with pytest.raises(InputError, match=r"row of losses.table2"):
+        losses_plan(images, only=only)
+
+
+def test_what_the_paper_prints_is_of_rows_that_there_are() -> None:
+    for source in ("svhn", "cifar10", "cifar100", "tiny-imagenet"):
+        assert set(printed(source)) <= set(RECIPES["losses.table2"].arms)
+    assert printed("folder") == {}
+    # Table II, last row; Table III, first; Table V, second
+    assert printed("tiny-imagenet")["wrn28-10-conformity-complement"]["accuracy"] == 63.95
+    assert printed("svhn")["resnet20"]["silhouette"] == 0.544
+    assert printed("cifar10")["resnet20-center-complement"]["deletion"] == 0.726
+    assert "resnet20" not in printed("tiny-imagenet")
+    assert printed("cifar100")["resnet20-conformity-complement"] == {
+        "accuracy": 77.89,
+        "silhouette": 0.256,
+        "calinski_harabasz": 227.568,
+        "insertion": 0.272,
+        "deletion": 0.317,
+    }
+
+
+def test_the_three_views_of_two_losses(images: Path, tmp_path: Path) -> None:
+    asked = Asked(
+        {"images": images},
+        folds=2,
+        epochs=1,
+        only=["resnet20", "resnet20-center"],
+        changes=["net.size=16", "batch=8", "precision=float32", "shift=2", "data.split.validation=0.2"],
+    )
+    page = reproduce(RECIPES["losses.figure1"], asked, tmp_path)
+    text = page.read_text()
+    assert "ResNet-20, + center loss" in text
+    table = pd.read_csv(tmp_path / "losses.figure1.csv")
+    assert list(zip(table["row"], table["fold"])) == [(r, f) for r in ("resnet20", "resnet20-center") for f in (0, 1)]
+    for column in (
+        "overall",
+        "silhouette",
+        "calinski_harabasz",
+        "insertion_accuracy_gradcam",
+        "deletion_accuracy_random",
+    ):
+        assert table[column].notna().all(), column
+    assert not [column for column in table if column.startswith("paper_")]

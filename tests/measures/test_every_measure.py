@@ -23,6 +23,7 @@ from spacewise.measures import (
     representation,
     retrieval,
     scores,
+    separation,
     summary,
 )
 
@@ -108,6 +109,11 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
         representation.representation,
         ("features", "labels", "train", "train_labels"),
     ),
+    "separation.silhouette": (separation.silhouette, ("features", "labels")),
+    "separation.calinski_harabasz": (separation.calinski_harabasz, ("features", "labels")),
+    "separation.davies_bouldin": (separation.davies_bouldin, ("features", "labels")),
+    "separation.class_distances": (separation.class_distances, ("features", "labels")),
+    "separation.separation": (separation.separation, ("features", "labels")),
     "summary.mcnemar": (summary.mcnemar, ("right", "other_right")),
     "summary.paired_interval": (summary.paired_interval, ("right", "other_right")),
     "summary.paired_difference": (lambda a: summary.paired_difference(a, a + 1), ("known",)),

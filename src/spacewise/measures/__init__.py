@@ -6,6 +6,7 @@
 - `retrieval`: does a query find samples of its own class among its neighbours, and how early?
 - `approximate`: the same by an index, and what that loses
 - `representation`: are test samples embedded where training put their class?
+- `separation`: how far do classes lie apart, against how far each spreads?
 - `scores`: how much does a sample look like what was trained on?
 - `rejection`: can what was never trained on be rejected?
 - `projection`: what does a space look like on paper?
@@ -26,6 +27,7 @@ from spacewise.measures import (
     representation,
     retrieval,
     scores,
+    separation,
     summary,
 )
 
@@ -39,5 +41,6 @@ __all__ = [
     "representation",
     "retrieval",
     "scores",
+    "separation",
     "summary",
 ]

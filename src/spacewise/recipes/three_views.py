@@ -12,8 +12,9 @@ from spacewise import files
 from spacewise.audits import Audit
 from spacewise.explain.make import Question, explained
 from spacewise.explain.stored import Explanation
-from spacewise.recipes.finish import audited, command, figures, provenance
+from spacewise.recipes.finish import command, figures, provenance
 from spacewise.recipes.losses_printed import printed
+from spacewise.report.three_views import measured
 from spacewise.report.views_page import write_views
 from spacewise.runs import Run
 
@@ -36,7 +37,7 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
         title = recipe.catalogue[key].title
         for fold, run in enumerate(runs):
             run.load("last")
-            audits.setdefault(title, []).append(audited(run, copies=0))
+            audits.setdefault(title, []).append(measured(run))
             explanations.setdefault(title, []).append(explained(run, question))
             made, seen = audits[title][-1], explanations[title][-1]
             rows.append({"row": key, "fold": fold} | figures(made) | separated(made) | faithful(seen) | provenance(run))
