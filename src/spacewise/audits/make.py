@@ -185,7 +185,7 @@ def _classified(
         "confusion": confusion(labels, predictions, run.split.classes).rename_axis("class").reset_index(),
         "spaces": spaces_table(spaces, pixels(parts), samples, masks),
     }
-    if len(np.unique(labels)) > 1:
+    if 1 < len(np.unique(labels)) < len(labels):
         tables["separation"], more = separation_table(spaces, samples, seed)
         columns |= more
     if len(parts["confusers"]):

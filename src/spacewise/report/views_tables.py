@@ -36,7 +36,8 @@ def main(table: pd.DataFrame, objectives: Mapping[str, str]) -> Table:
     """THE table: a row a method, the three views beside one another, the paper's figures below ours."""
     groups = figures(table)
     columns = [figure for names in groups.values() for figure in names]
-    rows = [[Cell(name, objectives[name]), *_cells(table, name, columns)] for name in objectives]
+    below = {name: "" if text == name else text for name, text in objectives.items()}  # runs are named by it themselves
+    rows = [[Cell(name, below[name]), *_cells(table, name, columns)] for name in objectives]
     rows += _floor_rows(table, columns)
     spans = tuple((words, len(names)) for words, names in groups.items())
     heads = ["loss", *(head(figure) for figure in columns)]
