@@ -18,7 +18,9 @@ from spacewise.augment import translate
 from spacewise.errors import InputError
 from spacewise.experiment import Supervised
 from spacewise.learn.batches import Batches, generator, in_order, mixed
+from spacewise.learn.embed import embed
 from spacewise.learn.schedule import SCHEDULES, onecycle, optimizer, set_rate
+from spacewise.nets import aconvnet
 from spacewise.sources import Source
 from spacewise.splits import Part
 
@@ -246,3 +248,12 @@ def test_weights_decay_biases_and_normalisation_do_not(name: str) -> None:
     assert len(others["params"]) == 4
     assert set_rate(made, settings.model_copy(update={"schedule": "cosine"}), 0.5) == pytest.approx(0.25)
     assert [group["lr"] for group in made.param_groups] == pytest.approx([0.25, 0.25])
+
+
+def test_a_network_that_was_embedded_still_has_gradients() -> None:
+    """Its weights change their layout on the way; within inference they could not go back."""
+    chain = aconvnet(3, 1, 32, padding="same")
+    images = torch.rand(2, 1, 32, 32)
+    embed(chain, [images], ["classifier"])
+    chain(images)["classifier"].sum().backward()
+    assert chain.embed.weight.grad is not None

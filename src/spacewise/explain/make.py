@@ -105,9 +105,11 @@ def _check(run: Run, question: Question) -> str:
     for name in question.methods:
         if name not in METHODS:
             raise unknown("method of attribution", name, METHODS)
-    for name, value in (("images", question.images), ("steps", question.steps)):
-        if value < 1:
-            raise InputError(f"{name} must be 1 or more, not {value}")
+    if question.images < 1:
+        raise InputError(f"images must be 1 or more, not {question.images}")
+    pixels = run.net.size**2
+    if not 2 <= question.steps <= pixels:
+        raise InputError(f"steps must be 2 to {pixels}, the pixels of an image, not {question.steps}")
     maps = spatial(output_sizes(run.net))
     if not maps:
         raise InputError(f"{run.folder}: the network has no space of feature maps to look at")

@@ -76,7 +76,6 @@ class Selected(nn.Module):
         return wanted | {name: read_space(spaces, name).detach() for name in self.watched}
 
 
-@torch.inference_mode()
 def embed(
     chain: Chain, batches: Iterable[Tensor], spaces: Sequence[str], *, precision: str = "float32"
 ) -> dict[str, np.ndarray]:
@@ -90,9 +89,10 @@ def embed(
     keep_memory()
     training = chain.training
     device = chain.preprocess.mean.device
+    # before inference: weights laid out within it could never again take part in a gradient
     chain.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: dict[str, list[Tensor]] = {name: [] for name in spaces}
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         for images in batches:
             values = chain(images.to(device))
             for name in spaces:

@@ -7,6 +7,7 @@ distances are known as soon as those are through: memory is that of the samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,7 +103,7 @@ def distances(place: Space, rows: Tile, columns: Tile, room: Any) -> Any:
     if near is not None:
         row, column = near
         found.numpy()[near] = place.distances(rows.samples[row], columns.samples[column]) / place.scale
-    return found
+    return found.fill_diagonal_(0) if rows.span == columns.span else found
 
 
 def _groups(place: Space, codes: np.ndarray, tile: int) -> list[Group]:
@@ -144,7 +145,10 @@ def _seen_from(place: Space, tile: Tile, origin: np.ndarray, precision: Any) -> 
     """The tile's samples as columns, seen from the origin (dimension,)."""
     import torch
 
-    points = place.points[tile.samples] - origin
+    points = place.points[tile.samples]
+    if precision == torch.float64:
+        points = points.astype(np.float64)
+    points = points - origin.astype(points.dtype)  # any origin serves, if it is the same for rows and columns
     points /= place.scale
     stored = torch.ones(points.shape[0], points.shape[1] + 2, dtype=precision)
     stored[:, :-2] = torch.from_numpy(points)
@@ -170,6 +174,8 @@ def _near(place: Space, squares: Any, rows: Tile, columns: Tile) -> tuple[np.nda
 
     Their squares become zero."""
     limit = rows.doubt + columns.doubt
+    if rows.span == columns.span:
+        squares.fill_diagonal_(math.inf)  # a sample and itself: `distances` knows
     if squares.amin().item() > limit:
         return None
     row, column = np.nonzero(squares.numpy() <= limit)
