@@ -115,7 +115,7 @@ def test_a_layout_is_computed_once_and_says_how(audit: Audit, monkeypatch: pytes
     def never(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(layouts, "tsne", never)
+    monkeypatch.setattr(layouts, "lay_out", never)
     pd.testing.assert_frame_equal(layouts.layout(audit, "probability"), first)
     with pytest.raises(AssertionError, match="computed again"):
         layouts.layout(audit, "probability", seed=1)
@@ -204,3 +204,14 @@ def test_figures_side_by_side(audit: Audit, tmp_path: Path) -> None:
         drawn = drawing.svg(figure, "together")
         assert "<script>" not in drawn
         assert "baseline" in drawn
+
+
+@pytest.mark.parametrize("fit", ["both", "train"])
+def test_a_map_by_another_method_says_which_and_what_it_was_fitted_on(audit: Audit, fit: str) -> None:
+    pytest.importorskip("pacmap")
+    svg = drawing.svg(draw(audit, "pacmap", space="feature", fit=fit), "p")
+    assert "PaCMAP of the feature space (6 dimensions)" in svg
+    assert "neighbours" in svg
+    assert ("fitted on training samples" in svg) == (fit == "train")
+    with pytest.raises(InputError, match="unknown fit of a map 'trian': did you mean 'train'"):
+        draw(audit, "pacmap", fit="trian")

@@ -51,11 +51,11 @@ def fast() -> object:
     """Saves the time of what the tests do not look at: drawing PNG files, and laying out a plane well."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "png", lambda figure: b"")
-        patch.setattr(layouts, "tsne", _plane)
+        patch.setattr(layouts, "lay_out", _plane)
         yield
 
 
-def _plane(values: np.ndarray, seed: int) -> object:
+def _plane(method: str, values: np.ndarray, seed: int) -> object:
     class Plane:
         points, method, perplexity = np.asarray(values)[:, :2], "first two axes", 1.0
 

@@ -118,7 +118,7 @@ def _groups(place: Space, codes: np.ndarray, tile: int) -> list[Group]:
             blank = Tile(samples, span, bounds.tolist(), None, 0.0)
             tiles.append(_seen_from(place, blank, place.centre, torch.float32))
             start = span.stop
-        sizes = sum(np.diff(each.bounds) for each in tiles)
+        sizes = np.sum([np.diff(each.bounds) for each in tiles], axis=0)
         groups.append(Group(tiles, sizes))
     return groups
 

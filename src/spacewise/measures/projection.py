@@ -41,12 +41,12 @@ class Projection:
     Attributes:
         points: (sample, 2).
         method: library and version, or `constant` where all samples coincide.
-        perplexity: the one used, lower than asked where there are few samples.
+        perplexity: the one that t-SNE used, lower than asked where there are few samples; NaN of other methods.
     """
 
     points: np.ndarray
     method: str
-    perplexity: float
+    perplexity: float = float("nan")
 
 
 def orthogonal(logits: Any, first: int, second: int) -> np.ndarray:
@@ -114,16 +114,19 @@ def tsne(embeddings: Any, *, seed: int, perplexity: float = 30) -> Projection:
     perplexity = min(float(perplexity), (len(values) - 1) / 3)
     if (values == values[0]).all():
         return Projection(np.zeros((len(values), 2)), "constant", perplexity)
-    points, method = _layout(_reduced(values, seed), seed, perplexity)
+    points, method = _layout(reduced(values, seed), seed, perplexity)
     return Projection(points, method, perplexity)
 
 
-def _reduced(values: np.ndarray, seed: int) -> np.ndarray:
+def reduced(values: np.ndarray, seed: int, fit: int | None = None) -> np.ndarray:
+    """Vectors (sample, dimension) in at most 50 principal components: of all, or of the first `fit`."""
     if values.shape[1] <= FIRST_DIMENSIONS:
         return values
     from sklearn.decomposition import PCA  # here and below: seconds to import, and only figures need them
 
-    return PCA(min(FIRST_DIMENSIONS, len(values)), random_state=seed).fit_transform(values)
+    base = values[:fit]
+    components = PCA(min(FIRST_DIMENSIONS, len(base)), random_state=seed).fit(base)
+    return components.transform(values)
 
 
 def _layout(values: np.ndarray, seed: int, perplexity: float) -> tuple[np.ndarray, str]:

@@ -21,6 +21,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "spaces": ladder.spaces,
     "projection": maps.projection,
     "tsne": maps.tsne,
+    "umap": maps.umap,
+    "pacmap": maps.pacmap,
     "tsne_chips": pictures.tsne_chips,
     "representation": unseen.representation,
     "roc": curves.roc,
@@ -42,9 +44,9 @@ def draw(audit: Audit, name: str, **options: Any) -> Figure:
     Args:
         audit: what is drawn.
         name: a key of `FIGURES`; of `LAYER_FIGURES` where the audit is by retrieval.
-        options: that figure's own: `accuracy(weights)`, `projection(first, second)`, `tsne(space, seed)`,
-            `tsne_chips(space, seed)`, `representation(classes, space, seed)`, `roc(score)`, `mistakes(number)`,
-            `gallery(spaces, number)`.
+        options: that figure's own: `accuracy(weights)`, `projection(first, second)`, `tsne(space, seed, fit)`, as
+            `umap` and `pacmap`, `tsne_chips(space, seed)`, `representation(classes, space, seed)`, `roc(score)`,
+            `mistakes(number)`, `gallery(spaces, number)`.
 
     Raises:
         InputError: an unknown figure, option, class, space or score; a question that this audit has no

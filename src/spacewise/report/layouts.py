@@ -1,4 +1,4 @@
-"""t-SNE coordinates: costly, so computed once for a space and kept beside the audit."""
+"""Coordinates of maps: costly, so computed once for a space and a method and kept beside the audit."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import numpy as np
 import pandas as pd
 
 from spacewise import files
+from spacewise.errors import unknown
 from spacewise.measures import checks
-from spacewise.measures.projection import tsne
+from spacewise.measures.planes import METHODS, lay_out
 from spacewise.progress import console
 from spacewise.report import numbers
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit
 
+FITS = ("both", "train")
 LIMIT = 6000
 """Samples in one layout; of more, so many are drawn at random."""
 
 
-def layout(audit: Audit, space: str, seed: int = 0) -> pd.DataFrame:
-    """Coordinates of training and test samples in one plane, from `AUDIT/projections/tsne-SPACE.parquet`.
+def layout(audit: Audit, space: str, seed: int = 0, method: str = "tsne", fit: str = "both") -> pd.DataFrame:
+    """Coordinates of training and test samples in one plane, from `AUDIT/projections/METHOD-SPACE.parquet`.
+
+    Args:
+        method: `tsne`, `umap` or `pacmap`.
+        fit: `both`: the plane is fitted on training and test samples together; `train`: on training samples alone,
+            and the test samples are placed in it (`METHOD-train-SPACE.parquet`).
 
     Returns:
         row (in `samples` and in the space), x, y; and in every row alike: method, perplexity, seed, points,
@@ -31,8 +38,11 @@ def layout(audit: Audit, space: str, seed: int = 0) -> pd.DataFrame:
         InputError: an unknown space, fewer than 4 samples, a folder that cannot be written.
     """
     values = audit.space(space)
+    for name, known in ((method, METHODS), (fit, FITS)):
+        if name not in known:
+            raise unknown("method of a map" if known is METHODS else "fit of a map", name, known)
     seed = checks.whole("seed", seed, least=0, most=2**32 - 1)
-    path = audit.folder / "projections" / f"tsne-{space}.parquet"
+    path = audit.folder / "projections" / f"{method}-{'train-' if fit == 'train' else ''}{space}.parquet"
     if path.is_file():
         kept = pd.read_parquet(path)
         if int(kept["seed"].iloc[0]) == seed:
@@ -42,8 +52,15 @@ def layout(audit: Audit, space: str, seed: int = 0) -> pd.DataFrame:
     rows = available
     if len(available) > LIMIT:
         rows = np.sort(np.random.default_rng(seed).choice(available, LIMIT, replace=False))
-    console.print(f"{audit.facts['run']}: t-SNE of {len(rows)} points of the {space} space", highlight=False)
-    found = tsne(values[rows], seed=seed)
+    name = METHODS[method]
+    console.print(f"{audit.facts['run']}: {name} of {len(rows)} points of the {space} space", highlight=False)
+    if fit == "train":
+        trained = parts.to_numpy()[rows] == "train"
+        rows = np.concatenate([rows[trained], rows[~trained]])
+        base = values[rows[: trained.sum()]]
+        found = lay_out(method, values[rows], seed=seed, train=base)
+    else:
+        found = lay_out(method, values[rows], seed=seed)
     table = pd.DataFrame({"row": rows, "x": found.points[:, 0], "y": found.points[:, 1]}).assign(
         method=found.method,
         perplexity=found.perplexity,
@@ -55,15 +72,15 @@ def layout(audit: Audit, space: str, seed: int = 0) -> pd.DataFrame:
     return table
 
 
-def placed(audit: Audit, space: str, seed: int) -> pd.DataFrame:
+def placed(audit: Audit, space: str, seed: int, method: str = "tsne", fit: str = "both") -> pd.DataFrame:
     """Samples that have a place: their facts with x and y; the index is still the row."""
-    coordinates = layout(audit, space, seed).set_index("row")[["x", "y"]]
+    coordinates = layout(audit, space, seed, method, fit).set_index("row")[["x", "y"]]
     return audit.table("samples").loc[coordinates.index].join(coordinates)
 
 
-def made(audit: Audit, space: str, seed: int, part: str = "") -> str:
+def made(audit: Audit, space: str, seed: int, part: str = "", method: str = "tsne", fit: str = "both") -> str:
     """The words below every map: part, method, seed, number of points."""
-    table = layout(audit, space, seed)
+    table = layout(audit, space, seed, method, fit)
     first = table.iloc[0]
     parts = audit.table("samples").loc[table["row"], "part"].value_counts()
     held = f"{numbers.count(parts.get('test', 0))} test and {numbers.count(parts.get('train', 0))} training samples"
@@ -71,8 +88,9 @@ def made(audit: Audit, space: str, seed: int, part: str = "") -> str:
     if first["points"] < first["available"]:
         chosen = f", drawn at random from {numbers.count(first['available'])}"
     dimensions = audit.space(space).shape[1]
+    perplexity = f"perplexity {first['perplexity']:g}, " if pd.notna(first["perplexity"]) else ""
     return (
-        f"t-SNE of the {space} space ({dimensions} dimensions): {held}{chosen}{part}. {first['method']}, "
-        f"perplexity {first['perplexity']:g}, seed {first['seed']}. Neighbours mean something; the size of "
+        f"{METHODS[method]} of the {space} space ({dimensions} dimensions): {held}{chosen}{part}. {first['method']}, "
+        f"{perplexity}seed {first['seed']}. Neighbours mean something; the size of "
         "clusters and the distance between them do not."
     )

@@ -136,18 +136,41 @@ def _inside(points: np.ndarray, x: float, y: float, wide: float, tall: float) ->
     return int(((points >= corner) & (points <= corner + np.array([wide, tall]))).all(axis=1).sum())
 
 
-def tsne(audit: Audit, space: str = "classifier", seed: int = 0) -> Figure:
+def tsne(audit: Audit, space: str = "classifier", seed: int = 0, fit: str = "both") -> Figure:
     """A space laid out in a plane: test bold, training faint, colour the true class, wrong ones ringed."""
+    return plane(audit, "tsne", space, seed, fit)
+
+
+def umap(audit: Audit, space: str = "feature", seed: int = 0, fit: str = "both") -> Figure:
+    """The same by UMAP (extra `umap`), fitted on training and test samples, or on `train` alone."""
+    return plane(audit, "umap", space, seed, fit)
+
+
+def pacmap(audit: Audit, space: str = "feature", seed: int = 0, fit: str = "both") -> Figure:
+    """The same by PaCMAP (extra `viz`)."""
+    return plane(audit, "pacmap", space, seed, fit)
+
+
+def plane(audit: Audit, method: str, space: str, seed: int, fit: str) -> Figure:
+    """A map by any method, with the words that say how it was made."""
     figure = canvas(6.6)
-    draw_tsne(figure.subplots(), audit, space, seed, (9.6, 5.6))
+    draw_plane(figure.subplots(), audit, space, seed, (9.6, 5.6), method, fit)
     legend(figure, MAP_MARKS, loc="outside upper left", ncols=3)
-    note(figure, layouts.made(audit, space, seed))
+    note(figure, layouts.made(audit, space, seed, method=method, fit=fit))
     return figure
 
 
-def draw_tsne(ax: Axes, audit: Audit, space: str, seed: int, size: tuple[float, float]) -> None:
+def draw_plane(
+    ax: Axes,
+    audit: Audit,
+    space: str,
+    seed: int,
+    size: tuple[float, float],
+    method: str = "tsne",
+    fit: str = "both",
+) -> None:
     """Points and the names of classes; `size` of the axes in inches."""
-    samples = layouts.placed(audit, space, seed)
+    samples = layouts.placed(audit, space, seed, method, fit)
     classes = audit.classes
     blank(ax)
     test = samples[samples["part"] == "test"]

@@ -158,7 +158,7 @@ def tsne(audits: Mapping[str, Audit], space: str = "classifier", seed: int = 0) 
     """The same space of every method as a map."""
     figure, axes = _grid(list(audits), 2, 3.9)
     for name, ax in axes.items():
-        maps.draw_tsne(ax, audits[name], space, seed, (4.7, 3.5))
+        maps.draw_plane(ax, audits[name], space, seed, (4.7, 3.5))
     legend(figure, maps.MAP_MARKS, loc="outside upper left", ncols=3)
     note(figure, layouts.made(next(iter(audits.values())), space, seed, " in each map"))
     return figure

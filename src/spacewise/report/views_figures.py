@@ -90,7 +90,7 @@ def planar(audits: Mapping[str, Audit], seed: int = 0) -> Figure:
     """The feature space of every method as a map, first run of each."""
     figure, axes = _grid(list(audits), 2, 3.9)
     for name, ax in axes.items():
-        maps.draw_tsne(ax, audits[name], feature_space(audits[name]), seed, (4.7, 3.5))
+        maps.draw_plane(ax, audits[name], feature_space(audits[name]), seed, (4.7, 3.5))
     legend(figure, maps.MAP_MARKS, loc="outside upper left", ncols=3)
     first = next(iter(audits.values()))
     named = "" if len(first.classes) <= maps.MOST_NAMED else " Too many classes to name them."
