@@ -22,6 +22,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/triplet.py
 	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/separation.py
+	$(BIN)/python benchmarks/explanation.py
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from tests.sources.classification_files import write_cifar10, write_cifar100
 from torch import nn
 
-from spacewise import runs
+from spacewise import runs, sources
 from spacewise.errors import InputError
 from spacewise.nets.vgg import convolutions
 from spacewise.recipes import RECIPES, Asked, places, plan, reproduce
 from spacewise.recipes.layers import ARMS, LAST, PAPER, STUDIES
 from spacewise.recipes.losses_printed import printed
 from spacewise.recipes.recipe import Planned, first_of_its_kind
+from spacewise.recipes.three_views import known_set
 
 FIGURE5 = RECIPES["layers.figure5"]
 EPOCHS = 25  # of the recipe
@@ -270,7 +273,7 @@ def test_what_the_paper_prints_is_of_rows_that_there_are() -> None:
         assert set(printed(source)) <= set(RECIPES["losses.table2"].arms)
     assert printed("folder") == {}
     # Table II, last row; Table III, first; Table V, second
-    assert printed("tiny-imagenet")["wrn28-10-conformity-complement"]["accuracy"] == 63.95
+    assert printed("tiny-imagenet")["wrn28-10-64-conformity-complement"]["accuracy"] == 63.95
     assert printed("svhn")["resnet20"]["silhouette"] == 0.544
     assert printed("cifar10")["resnet20-center-complement"]["deletion"] == 0.726
     assert "resnet20" not in printed("tiny-imagenet")
@@ -281,6 +284,18 @@ def test_what_the_paper_prints_is_of_rows_that_there_are() -> None:
         "insertion": 0.272,
         "deletion": 0.317,
     }
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_cifar10, "cifar10"), (write_cifar100, "cifar100")])
+def test_a_set_is_known_by_the_papers_name(tmp_path: Path, write: Callable[[Path], object], name: str) -> None:
+    write(tmp_path)
+    assert known_set(sources.open_source(str(tmp_path))) == name
+    assert printed(known_set(sources.open_source(str(tmp_path))))
+
+
+def test_networks_for_tiny_imagenet_take_its_size(images: Path) -> None:
+    tiny = [each for each in losses_plan(images) if each.key in printed("tiny-imagenet")]
+    assert {each.experiment.net.options["size"] for each in tiny} == {64}
 
 
 def test_the_three_views_of_two_losses(images: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -50,12 +51,21 @@ def _refuse(message: str) -> int:
 def _done(result: dict[str, Any], as_json: bool, *lines: str) -> None:
     """The last words of a command: JSON for a program, or lines for a person."""
     if as_json:
-        print(json.dumps(result, default=str))
+        print(json.dumps(_known(result), default=str, allow_nan=False))
         return
     from spacewise.progress import console
 
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _known(value: Any) -> Any:
+    """The same with null for NaN and infinities, which JSON has no words for."""
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @app.command()
@@ -267,9 +277,7 @@ def compare(
 def explain(
     run: Annotated[list[Path], typer.Argument(help="Runs; those that differ only in seed or fold are one method.")],
     images: Annotated[int, typer.Option(help="Test images, the same for all runs on one split.")] = 100,
-    method: Annotated[
-        list[str] | None, typer.Option(help="gradcam (default), gradcam++, integrated_gradients; several.")
-    ] = None,
+    method: Annotated[str, typer.Option(help="gradcam, gradcam++ or integrated_gradients.")] = "gradcam",
     space: Annotated[str, typer.Option(help="Feature maps that Grad-CAM looks at; the last ones by default.")] = "",
     steps: Annotated[int, typer.Option(help="Of the insertion and deletion curves.")] = 32,
     masks: Annotated[Path | None, typer.Option(help="Folder of masks (clutter, target, shadow) of the images.")] = None,
@@ -289,7 +297,7 @@ def explain(
     from spacewise.report.terminal import views_lines
     from spacewise.report.three_views import explain_runs
 
-    question = Question(images, tuple(method or ["gradcam"]), space, steps, str(masks or ""), seed)
+    question = Question(images, (method,), space, steps, str(masks.expanduser().resolve() if masks else ""), seed)
     table, page = explain_runs(run, question, out, weights=weights, command=" ".join(["spacewise", *sys.argv[1:]]))
     _done(
         {"report": page, "table": table.to_dict("records")},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,3 +100,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return load_file(path), facts
     except SafetensorError as error:
         raise InputError(f"{path} is no readable safetensors file: {error}") from error
+
+
+def replace_folder(partial: Path, folder: Path) -> None:
+    """Puts a whole folder in the place of an older one."""
+    old = folder.with_name(f".{folder.name}.old.partial")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

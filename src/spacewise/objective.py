@@ -125,13 +125,17 @@ class Objective(nn.Module):
         What a loss reports beside its value comes under both names: `prototype_conformity@feature pushed`.
 
         Args:
-            first: the first term is the sum; the others are computed, and logged, without a gradient.
+            first: the first term is the sum; the others are computed, and logged, as in evaluation.
         """
         values: dict[str, Tensor] = {}
         reported: dict[str, Tensor] = {}
         for number, term in enumerate(self.terms):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not (first and number)):
+            waiting = first and number > 0
+            training = term.loss.training
+            term.loss.train(training and not waiting)  # nor do its centres move
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not waiting):
                 values[term.name] = term.loss(read_space(spaces, term.space), labels)
+            term.loss.train(training)
             reported |= {f"{term.name} {name}": value for name, value in term.loss.reported.items()}
         summed = self.terms[:1] if first else self.terms
         total = torch.stack([term.weight * values[term.name] for term in summed]).sum()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spacewise import runs, splits
+from spacewise import files, runs, splits
 from spacewise.errors import InputError
 from spacewise.explain import make
 from spacewise.explain.make import Question, explain, explained
@@ -122,6 +122,50 @@ def test_masks_tell_where_it_looks_and_what_it_needs(run: runs.Run, masks: Path)
     assert means.to_dict() == pytest.approx(changes["accuracy"].to_dict())
 
 
+def test_a_lone_image_of_its_class_is_left_out_where_it_has_no_mate(run: runs.Run, masks: Path) -> None:
+    test = run.split.test
+    lone = int(test.labels[0])
+    for row in test.rows[test.labels == lone][1:]:
+        facts = run.split.source.facts.iloc[row]
+        (masks / facts["label"] / f"{Path(facts['id']).stem}.png").unlink()
+    changes = (
+        explain(run, Question(images=8, steps=4, masks=str(masks))).table("changes").set_index(["change", "label"])
+    )
+    number = changes.at[("as stored", "own"), "n"]
+    assert changes.at[("on its class's meadow", "own"), "n"] == number - 1
+    assert changes.at[("on another's meadow", "own"), "n"] == number
+
+
+def test_masks_that_do_not_fit_are_met_before_anything_is_computed(
+    run: runs.Run, masks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = run.split.test.facts.iloc[0]
+    Image.fromarray(np.zeros((5, 7), np.uint8)).save(masks / facts["label"] / f"{Path(facts['id']).stem}.png")
+    monkeypatch.setattr(make.tables, "maps", lambda *_: pytest.fail("computed"))
+    with pytest.raises(InputError, match=r"5 x 7|\(5, 7\)"):
+        explain(run, Question(images=8, steps=4, masks=str(masks)))
+
+
+def test_another_training_of_the_same_name_is_explained_anew(run: runs.Run) -> None:
+    explain(run, QUESTION)
+    facts = files.read_json(run.folder / "run.json")
+    files.write_json(run.folder / "run.json", facts | {"started": "later"})
+    try:
+        assert explained(run, QUESTION).facts["of"]["started"] == "later"
+    finally:
+        files.write_json(run.folder / "run.json", facts)
+
+
+def test_a_run_in_training_is_refused(run: runs.Run) -> None:
+    facts = files.read_json(run.folder / "run.json")
+    files.write_json(run.folder / "run.json", {k: v for k, v in facts.items() if k != "best_epoch"})
+    try:
+        with pytest.raises(InputError, match="not finished"):
+            explain(run, QUESTION)
+    finally:
+        files.write_json(run.folder / "run.json", facts)
+
+
 def test_an_older_explanation_stays_until_the_new_one_is_whole(run: runs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     before = explain(run, QUESTION).facts
 
@@ -139,6 +183,7 @@ def test_an_older_explanation_stays_until_the_new_one_is_whole(run: runs.Run, mo
     ("question", "said"),
     [
         (Question(methods=("gradcan",)), "gradcam"),
+        (Question(methods=("random",)), "unknown method of attribution 'random'"),
         (Question(space="map"), "maps"),
         (Question(space="feature"), "'feature' holds no feature maps; those that do: maps"),
         (Question(images=0), "images must be 1 or more"),

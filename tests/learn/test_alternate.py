@@ -139,6 +139,7 @@ def test_the_experiment_reads_back(train: Callable[..., runs.Run]) -> None:
         (["complement_entropi@classifier"], "complement_entropy"),
         (["complement_entropy@clasifier"], "classifier"),
         ([COMPLEMENT, COMPLEMENT], "stands twice"),
+        (["0.5*crossentropy@classifier"], "stands in the objective and in alternate"),
     ],
 )
 def test_wrong_terms_are_refused_before_anything_is_written(
@@ -163,6 +164,20 @@ def test_the_first_term_trains_alone_at_the_start(train: Callable[..., runs.Run]
     kept = train("kept", "crossentropy@classifier", "5*contrastive@feature", pretrain=0.5, keep=[1])
     one, other = (files.read_tensors(run.folder / "weights" / "epoch1.safetensors")[0] for run in (first, kept))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("loss", ["center", "prototype_conformity"])
+def test_centres_wait_for_their_term(train: Callable[..., runs.Run], loss: str) -> None:
+    """Moved from the start, they would be far away from every sample when it comes in."""
+    terms = ("crossentropy@classifier", f"0.1*{loss}@feature")
+    states = {}
+    for name, options in (("waiting", {"pretrain": 0.99}), ("at once", {})):
+        folder = train(name, *terms, epochs=1, **options).folder
+        states[name] = files.read_tensors(folder / state.FILE)[0]["objective.losses.1.centers"]
+    fresh = Objective(*terms)
+    fresh.losses[1].bind(3, 16, 0)
+    assert torch.equal(states["waiting"], fresh.losses[1].centers)
+    assert not torch.equal(states["at once"], fresh.losses[1].centers)
 
 
 def test_a_term_that_runs_away_is_noticed(train: Callable[..., runs.Run]) -> None:

@@ -58,6 +58,15 @@ def test_the_map_of_the_training_samples_does_not_know_the_test_samples(method: 
     assert np.isfinite(beside.points).all()
 
 
+def test_one_dimension_and_samples_that_all_coincide(method: str) -> None:
+    embeddings, _ = clusters(20, dimension=1)
+    for train in (None, clusters(30, dimension=1)[0]):
+        assert np.isfinite(lay_out(method, embeddings, seed=0, train=train).points).all()
+    made = lay_out(method, embeddings, seed=0, train=np.full((9, 1), 0.1))
+    assert made.method == "constant"
+    assert made.points.tolist() == [[0.0, 0.0]] * 20
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

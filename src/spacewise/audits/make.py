@@ -66,7 +66,7 @@ def audit(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _fill(partial, run, parts, copies, shift, approximate_above, seed)
-        _replace(partial, folder)
+        files.replace_folder(partial, folder)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
@@ -88,16 +88,6 @@ def _check(run: Run, parts: Mapping[str, Part], copies: int, approximate_above: 
     for name in ("train", "test"):
         if not (np.bincount(parts[name].labels) > 1).any():
             raise InputError(f"every class of the {name} part has one image: there is nothing to find")
-
-
-def _replace(partial: Path, folder: Path) -> None:
-    """Puts a folder in the place of an older one."""
-    old = folder.with_name(f".{folder.name}.old.partial")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _parts(run: Run, part: Part | None) -> dict[str, Part]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +20,12 @@ from spacewise.errors import InputError, unknown
 from spacewise.explain import tables
 from spacewise.explain.attribution import METHODS
 from spacewise.explain.curves import DEFINITIONS
-from spacewise.explain.stored import FOLDER, Explanation, open_explanation
+from spacewise.explain.stored import FLOORS, FOLDER, Explanation, open_explanation
 from spacewise.nets.chain import output_sizes
 from spacewise.progress import console
 from spacewise.runs import Run
 from spacewise.sources.masks import REGIONS, Masks
 from spacewise.sources.masks import masks as open_masks
-
-FLOORS = ("random", "centre")  # what a map has to beat before it says anything
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def explain(run: Run, question: Question = DEFAULT) -> Explanation:
     try:
         partial.mkdir()
         _fill(partial, run, question, space, given)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        files.replace_folder(partial, folder)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
@@ -83,12 +81,17 @@ def explained(run: Run, question: Question = DEFAULT) -> Explanation:
     """The run's explanation: read back if it is there, of the same weights and question, else made."""
     try:
         made = open_explanation(run.folder)
-        if (made.facts["weights"], made.facts["asked"]) == (run.weights, plain(asdict(question))):
+        if (made.facts.get("of"), made.facts["asked"]) == (_of(run), plain(asdict(question))):
             return made
     except InputError:
         pass
     console.print(f"explaining {run.name}")
     return explain(run, question)
+
+
+def _of(run: Run) -> dict[str, Any]:
+    """Which weights: another training of the same name is another network."""
+    return {"weights": run.weights} | {key: run.facts.get(key) for key in ("epochs", "best_epoch", "started")}
 
 
 def spatial(sizes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -98,13 +101,18 @@ def spatial(sizes: Mapping[str, tuple[int, ...]]) -> list[str]:
 
 def _check(run: Run, question: Question) -> str:
     """The space to look at, after everything that can be refused at the door has been."""
+    if "best_epoch" not in run.facts:
+        raise InputError(
+            f"{run.folder}: its training is not finished; continue it with: spacewise train --resume {run.folder}"
+        )
     if "classifier" not in run.net.spaces or run.split.disjoint:
         raise InputError(
             f"{run.folder} is judged by retrieval; only a network that knows its test classes is explained"
         )
+    known = [name for name in METHODS if name not in FLOORS]
     for name in question.methods:
-        if name not in METHODS:
-            raise unknown("method of attribution", name, METHODS)
+        if name not in known:
+            raise unknown("method of attribution", name, known)
     if question.images < 1:
         raise InputError(f"images must be 1 or more, not {question.images}")
     pixels = run.net.size**2
@@ -126,13 +134,14 @@ def _fill(folder: Path, run: Run, question: Question, space: str, given: Masks |
     chosen = np.sort(np.random.default_rng(seed).permutation(len(test))[: question.images])
     images = decoded(test.source, run.net.size).images[torch.from_numpy(test.rows[chosen])]
     labels = torch.from_numpy(test.labels[chosen].astype(np.int64))
+    made = {} if given is None else tables.changes(run, given, seed)  # first, since masks may not fit
+    masks = None if given is None else tables.masks_of_chosen(given, test.rows[chosen], run.net.size)
     logits = tables.logits(run, images)
     maps = tables.maps(run, images, logits.argmax(dim=1), methods, space, seed)
-    made = {"samples": tables.samples(run, chosen, labels, logits)}
+    made["samples"] = tables.samples(run, chosen, labels, logits)
     made |= tables.curves(run, images, labels, methods, maps, question.steps, seed)
-    if given is not None:
-        made |= tables.regions(test.rows[chosen], methods, maps, given, run.net.size)
-        made |= tables.changes(run, given, seed)
+    if masks is not None:
+        made |= tables.regions(methods, maps, *masks)
     for name, table in made.items():
         files.write_table(folder / f"{name}.parquet", table)
     np.save(folder / "maps.npy", maps.numpy())
@@ -140,6 +149,7 @@ def _fill(folder: Path, run: Run, question: Question, space: str, given: Masks |
     facts = {
         "run": run.name,
         "weights": run.weights,
+        "of": _of(run),
         "asked": plain(asdict(question)),
         "space": space,
         "explained": "predicted",

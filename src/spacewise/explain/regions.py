@@ -75,16 +75,21 @@ def without(images: Tensor, masks: Tensor, regions: tuple[int, ...], random: tor
     return changed
 
 
-def moved(images: Tensor, masks: Tensor, others: Tensor, random: torch.Generator) -> Tensor:
+def moved(
+    images: Tensor, masks: Tensor, others: Tensor, random: torch.Generator, chosen: Tensor | None = None
+) -> Tensor:
     """Each image's target and shadow on the meadow of another image.
 
     The other's own target and shadow are first filled with its clutter, as in `without`.
 
     Args:
         images, masks: as in `without`.
-        others: (sample,) whose meadow each gets.
+        others: (chosen,) whose meadow each gets.
+        chosen: (chosen,) which images are moved; all where it is None.
     """
     meadows = without(images, masks, (TARGET, SHADOW), random)
+    if chosen is not None:
+        images, masks = images[chosen], masks[chosen]
     return torch.where((masks == CLUTTER)[:, None], meadows[others], images)
 
 

@@ -13,6 +13,8 @@ from spacewise import files
 from spacewise.errors import InputError, unknown
 
 FOLDER = "explanation"
+FLOORS = ("random", "centre")  # methods that look at nothing: what a map has to beat before it says anything
+MEADOW = "on another's meadow"  # the change that is judged by two labels
 TABLES = ("samples", "scores", "curves", "regions", "changes", "changed")
 
 

@@ -14,6 +14,7 @@ from spacewise.errors import InputError
 from spacewise.explain.attribution import METHODS
 from spacewise.explain.curves import curves as perturbed
 from spacewise.explain.regions import CHANGES, moved, partners, shares
+from spacewise.explain.stored import MEADOW
 from spacewise.learn.embed import embed
 from spacewise.measures.bootstrap import mean_interval
 from spacewise.progress import track
@@ -21,7 +22,7 @@ from spacewise.runs import Run
 from spacewise.sources.masks import REGIONS, Masks, fitted
 
 BATCH = 64  # images that are attributed at once
-MEADOWS = {"on its class's meadow": True, "on another's meadow": False}
+MEADOWS = {"on its class's meadow": True, MEADOW: False}
 """Target and shadow on the meadow of another image: of the same class, for what cutting out costs by itself, or not."""
 
 
@@ -88,15 +89,19 @@ def masks_of(given: Masks, rows: np.ndarray, size: int) -> Tensor:
     return torch.from_numpy(np.stack([fitted(given.read(int(row)), size, given.source.fit) for row in rows]))
 
 
-def regions(rows: np.ndarray, methods: Sequence[str], maps: Tensor, given: Masks, size: int) -> dict[str, pd.DataFrame]:
-    """Shares of attribution and area by region, of the explained images that have a mask."""
+def masks_of_chosen(given: Masks, rows: np.ndarray, size: int) -> tuple[np.ndarray, Tensor]:
+    """Which of the explained images have a mask, and their masks (sample, side, side)."""
     kept = np.flatnonzero(np.isin(rows, given.rows))
     if len(kept) == 0:
         raise InputError(f"none of the {len(rows)} explained images has a mask; explain more with --images")
-    regions = masks_of(given, rows[kept], size)
+    return kept, masks_of(given, rows[kept], size)
+
+
+def regions(methods: Sequence[str], maps: Tensor, kept: np.ndarray, masks: Tensor) -> dict[str, pd.DataFrame]:
+    """Shares of attribution and area by region, of the explained images that have a mask."""
     tables = []
     for method, its in zip(methods, maps, strict=True):
-        share, area = shares(its[torch.from_numpy(kept)].abs(), regions)
+        share, area = shares(its[torch.from_numpy(kept)].abs(), masks)
         for number, name in enumerate(REGIONS):
             found = {
                 "image": kept,
@@ -117,25 +122,29 @@ def changes(run: Run, given: Masks, seed: int) -> dict[str, pd.DataFrame]:
     masks = masks_of(given, test.rows[kept], run.net.size)
     labels = test.labels[kept]
     random = torch.Generator().manual_seed(seed)
-    changed = {name: (change(images, masks, random), labels) for name, change in CHANGES.items()}
+    facts = pd.DataFrame({"id": test.facts["id"].to_numpy()[kept]}).assign(
+        **{f"subset:{name}": its[kept] for name, its in test.subsets.items()}
+    )
+    every = np.arange(len(labels))
+    changed = {name: (change(images, masks, random), every, labels) for name, change in CHANGES.items()}
     for name, same in MEADOWS.items():
-        others = partners(labels, random, same=same)
-        changed[name] = moved(images, masks, others, random), labels[others]
-    facts = {"id": test.facts["id"].to_numpy()[kept]} | {
-        f"subset:{name}": its[kept] for name, its in test.subsets.items()
-    }
+        mated = every if not same else every[np.bincount(labels)[labels] > 1]  # of a lone image there is no other
+        if len(mated):
+            others = torch.from_numpy(mated)[partners(labels[mated], random, same=same)]
+            changed[name] = moved(images, masks, others, random, torch.from_numpy(mated)), mated, labels[others]
     tables = []
-    for name, (pictures, whose) in track(changed.items(), "images changed by region", len(changed)):
+    for name, (pictures, rows, whose) in track(changed.items(), "images changed by region", len(changed)):
         predictions = logits(run, pictures).argmax(dim=1).numpy()
-        tables.append(pd.DataFrame(facts | {"change": name, "label": "own", "correct": predictions == labels}))
-        if not MEADOWS.get(name, True):
-            tables.append(pd.DataFrame(facts | {"change": name, "label": "meadow", "correct": predictions == whose}))
+        said = facts.iloc[rows].assign(change=name)
+        tables.append(said.assign(label="own", correct=predictions == labels[rows]))
+        if name == MEADOW:
+            tables.append(said.assign(label="meadow", correct=predictions == whose))
     each = pd.concat(tables, ignore_index=True)
-    rows = []
+    figures = []
     for (name, whose), table in each.groupby(["change", "label"], sort=False):
         right = table["correct"].to_numpy()
         low, high = mean_interval(right, np.arange(len(right)), samples=10_000, confidence=0.95, seed=seed)
-        rows.append(
+        figures.append(
             {"change": name, "label": whose, "n": len(right), "accuracy": right.mean(), "low": low, "high": high}
         )
-    return {"changed": each, "changes": pd.DataFrame(rows)}
+    return {"changed": each, "changes": pd.DataFrame(figures)}

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from spacewise.allocator import keep_memory
 from spacewise.nets.chain import Chain, read_space
-from spacewise.objective import Objective
 
 
 def fast_precision() -> str:
@@ -34,9 +33,13 @@ def fabric(precision: str, **options: object) -> Fabric:
     return Fabric(precision={"bf16": "bf16-mixed", "float32": "32-true"}[chosen], **options)  # type: ignore[arg-type]
 
 
-def strategy(chain: Chain, objectives: Sequence[Objective]) -> str:
-    """How processes share gradients: none may wait for those of layers above every space that has a loss."""
-    if "LOCAL_WORLD_SIZE" not in os.environ or not any(unreached(chain, each.spaces) for each in objectives):
+def strategy(chain: Chain, spaces: Iterable[Sequence[str]]) -> str:
+    """How processes share gradients: none may wait for those of layers above every space that has a loss.
+
+    Args:
+        spaces: those under the loss, of each kind of step that there is.
+    """
+    if "LOCAL_WORLD_SIZE" not in os.environ or not any(unreached(chain, each) for each in spaces):
         return "auto"
     return "ddp_find_unused_parameters_true"
 

@@ -57,6 +57,8 @@ def supervised(
     out = Path(out)
     second = Objective(*chosen.alternate) if chosen.alternate else None
     chosen = chosen.model_copy(update={"alternate": second.texts() if second else []})
+    for name in {term.name for term in objective.terms} & {term.name for term in (second.terms if second else [])}:
+        raise InputError(f"'{name}' stands in the objective and in alternate; give each step terms of its own")
     for terms in (objective, second):
         if terms is not None:
             terms.bind(net, len(split.classes), output_sizes(net), seed)
@@ -71,7 +73,8 @@ def supervised(
     images = decoded(split.source, net.size)
     _fits(net, images, split)
     turns = [terms for terms in (objective, second) if terms is not None]
-    lightning = fabric(chosen.precision, strategy=strategy(net, turns))
+    under = [terms.spaces for terms in turns] + ([[objective.terms[0].space]] if chosen.pretrain else [])
+    lightning = fabric(chosen.precision, strategy=strategy(net, under))
     lightning.launch()
     batches = make_batches(images, split, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:

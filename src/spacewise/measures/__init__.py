@@ -10,6 +10,7 @@
 - `scores`: how much does a sample look like what was trained on?
 - `rejection`: can what was never trained on be rejected?
 - `projection`: what does a space look like on paper?
+- `planes`: the same by several methods, fitted on the samples themselves or on others
 - `summary`: over seeds and folds, is a difference more than chance?
 
 Per sample first, mean second. Measures know nothing of runs, files or pages.
@@ -22,6 +23,7 @@ from spacewise.measures import (
     approximate,
     confusion,
     nearest,
+    planes,
     projection,
     rejection,
     representation,
@@ -36,6 +38,7 @@ __all__ = [
     "approximate",
     "confusion",
     "nearest",
+    "planes",
     "projection",
     "rejection",
     "representation",

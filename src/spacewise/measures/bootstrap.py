@@ -22,7 +22,8 @@ def mean_interval(
     is multinomial. This is the bootstrap itself, not an approximation, at the cost of a few kinds.
 
     Args:
-        values: (sample,) booleans or integers.
+        values: (sample,) booleans, integers or real numbers; memory grows with the kinds, and of real numbers each
+            sample is one: 8 bytes a sample and resample.
         groups: (sample,) codes 0 … g-1.
         samples: number of resamples.
         confidence: covered share, 0.95.

@@ -7,7 +7,6 @@ distances are known as soon as those are through: memory is that of the samples.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -172,10 +171,11 @@ def _turned(columns: Tile) -> Tile:
 def _near(place: Space, squares: Any, rows: Tile, columns: Tile) -> tuple[np.ndarray, np.ndarray] | None:
     """Pairs (row, column) that are too close for the product that gave the squares, if any; copies are none.
 
-    Their squares become zero."""
+    Their squares become zero.
+    """
     limit = rows.doubt + columns.doubt
     if rows.span == columns.span:
-        squares.fill_diagonal_(math.inf)  # a sample and itself: `distances` knows
+        squares.fill_diagonal_(np.inf)  # a sample and itself: `distances` knows
     if squares.amin().item() > limit:
         return None
     row, column = np.nonzero(squares.numpy() <= limit)

@@ -33,6 +33,8 @@ def lay_out(method: str, embeddings: Any, *, seed: int, train: Any = None) -> Pr
         train: (sample, dimension) that the plane is fitted on; the embeddings are then placed in it. The
             embeddings themselves where it is None.
 
+    Where all samples that the plane is fitted on coincide, every point is the origin and the method `constant`.
+
     Raises:
         InputError: an unknown method, an extra that is not installed, malformed or too few embeddings, another
             dimension of `train`; t-SNE by scikit-learn, which cannot place new samples.
@@ -46,7 +48,11 @@ def lay_out(method: str, embeddings: Any, *, seed: int, train: Any = None) -> Pr
     fitted = values if train is None else checks.matrix("train", train, columns=values.shape[1]).astype(np.float64)
     if len(fitted) < LEAST:
         raise InputError(f"{len(fitted)} samples to fit a map on, expected at least {LEAST}")
+    if (fitted == fitted[0]).all():
+        return Projection(np.zeros((len(values), 2)), "constant")
     whole = reduced(np.concatenate([fitted, values]) if train is not None else values, seed, fit=len(fitted))
+    if whole.shape[1] == 1:
+        whole = np.pad(whole, ((0, 0), (0, 1)))  # all start from two principal components
     base, placed = whole[: len(fitted)], whole[len(fitted) :] if train is not None else None
     points, said = LAYOUTS[method](base, placed, seed)
     return Projection(

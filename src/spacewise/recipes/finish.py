@@ -79,11 +79,15 @@ def figures(made: Audit) -> dict[str, float]:
     return found
 
 
+def _turns(run: Run) -> tuple[list[str], list[str]]:
+    return run.experiment.objective, run.experiment.regime.alternate
+
+
 def provenance(run: Run) -> dict[str, object]:
     """What made a figure: objective, epochs, commit, seed, duration, precision."""
     facts = run.facts
     return {
-        "objective": " + ".join(run.experiment.objective),
+        "objective": ", then ".join(" + ".join(terms) for terms in _turns(run) if terms),
         "epochs": facts["epochs"],
         "best_epoch": facts["best_epoch"],
         "shift": run.experiment.regime.shift,

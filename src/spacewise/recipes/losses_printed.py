@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 SETS = ("svhn", "cifar10", "cifar100", "tiny-imagenet")
 GROUPS = ("resnet20", "resnet56", "wrn28-10")  # of Tiny ImageNet, ResNet-18 and ResNet-50 stand in the first two
-ON_TINY = {"resnet20": "resnet18", "resnet56": "resnet50", "wrn28-10": "wrn28-10"}
+ON_TINY = {"resnet20": "resnet18", "resnet56": "resnet50", "wrn28-10": "wrn28-10-64"}
 LOSSES = ("", "-center", "-conformity")
 
 ACCURACY = (  # percent

@@ -11,12 +11,13 @@ import pandas as pd
 from spacewise import files
 from spacewise.audits import Audit
 from spacewise.explain.make import Question, explained
-from spacewise.explain.stored import Explanation
+from spacewise.explain.stored import FLOORS, Explanation
 from spacewise.recipes.finish import command, figures, provenance
 from spacewise.recipes.losses_printed import printed
 from spacewise.report.three_views import measured
 from spacewise.report.views_page import write_views
 from spacewise.runs import Run
+from spacewise.sources import Source
 
 if TYPE_CHECKING:
     from spacewise.recipes.recipe import Asked, Recipe
@@ -41,7 +42,7 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
             explanations.setdefault(title, []).append(explained(run, question))
             made, seen = audits[title][-1], explanations[title][-1]
             rows.append({"row": key, "fold": fold} | figures(made) | separated(made) | faithful(seen) | provenance(run))
-    source = next(iter(finished.values()))[0].split.source.name
+    source = known_set(next(iter(finished.values()))[0].split.source)
     table = pd.DataFrame(rows)
     paper = {recipe.catalogue[key].title: printed(source).get(key, {}) for key in finished}
     for name in ("accuracy", "silhouette", "calinski_harabasz", "insertion", "deletion"):
@@ -49,6 +50,13 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
             table[f"paper_{name}"] = [paper[recipe.catalogue[key].title].get(name) for key in table["row"]]
     files.write_table(out / f"{recipe.name}.csv", table)
     return write_views(audits, explanations, out / recipe.name, title=recipe.title, command=command(), paper=paper)
+
+
+def known_set(source: Source) -> str:
+    """The data set by the name of the paper's tables: both sets of CIFAR are one format."""
+    if source.name == "cifar":
+        return "cifar100" if "group" in source.facts else "cifar10"
+    return source.name
 
 
 def separated(made: Audit) -> dict[str, float]:
@@ -75,6 +83,8 @@ def faithful(seen: Explanation) -> dict[str, float]:
     for (method, definition), row in scores.iterrows():
         for curve in ("insertion", "deletion"):
             found[f"{curve}_{definition}_{method}"] = round(float(row[curve]), 4)
+    tied = seen.table("scores").groupby("method", sort=False)["tied"].mean()
+    found |= {f"tied_{method}": round(float(share), 4) for method, share in tied.items() if method not in FLOORS}
     if seen.has("regions"):
         shares = seen.table("regions").groupby(["method", "region"], sort=False)[["share", "area"]].mean()
         for (method, region), row in shares.iterrows():

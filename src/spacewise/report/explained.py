@@ -7,17 +7,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from spacewise.errors import InputError
-from spacewise.explain.stored import Explanation
+from spacewise.explain.stored import FLOORS, Explanation
 
 Explained = Mapping[str, Sequence[Explanation]]
 """Name of a method -> explanations of its runs."""
 
-FLOORS = ("random", "centre")
-"""Orders of pixels that know nothing of the network: chance, and the middle of the picture first."""
-
 AREAS = ("insertion", "deletion")
 REGIONS = ("target", "clutter", "shadow")
-MEADOW = "on another's meadow"
 OWN = "own"
 
 METHOD_WORDS = {"gradcam": "Grad-CAM", "random": "random order", "centre": "centre first"}

@@ -19,8 +19,10 @@ def experiment(audit: Audit) -> str:
 
 
 def objective(audit: Audit) -> str:
-    """The terms of the objective, as one line."""
-    return " + ".join(audit.facts["experiment"]["objective"])
+    """The terms of the objective, and of the second step of every batch where there is one, as one line."""
+    experiment = audit.facts["experiment"]
+    turns = [experiment["objective"], experiment["regime"].get("alternate") or []]
+    return ", then ".join(" + ".join(terms) for terms in turns if terms)
 
 
 def leaks(audit: Audit) -> list[str]:

@@ -7,7 +7,7 @@ II to V.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +94,13 @@ def _check(audits: Methods, explanations: explained.Explained) -> None:
             if retrieval.is_disjoint(audit) or not audit.has("accuracy"):
                 raise InputError(f"method '{name}': {audit.folder} is judged by retrieval, it has no accuracy to show")
     methods: dict[str, str] = {}
+    for name, made in audits.items():
+        for audit, explanation in zip(made, explanations.get(name) or (), strict=False):
+            of = (explanation.facts["run"], explanation.facts["weights"])
+            if of != (audit.facts["run"], audit.facts["weights"]):
+                raise InputError(
+                    f"{explanation.folder} explains the {of[1]} weights of {of[0]}, {audit.folder} is of others"
+                )
     for name, found in explanations.items():
         if name not in audits:
             raise unknown("method of explanations", name, audits)
@@ -111,8 +118,8 @@ def _all(audits: Methods, explanations: explained.Explained) -> list[pd.DataFram
     """Figures of every run: method, pair, figure, value, low, high."""
     frames = []
     for name, made in audits.items():
-        found = explanations.get(name) or [None] * len(made)
-        for audit, explanation in zip(made, found, strict=True):
+        given: Sequence[Explanation | None] = explanations.get(name) or [None] * len(made)
+        for audit, explanation in zip(made, given, strict=True):
             pieces = [_accuracies(audit), _separations(audit)]
             if explanation is not None:
                 pieces += [_attributions(explanation, len(made) == 1), explained.changes(explanation)]

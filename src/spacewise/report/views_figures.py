@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spacewise.explain.stored import FLOORS, MEADOW
 from spacewise.report import attention_maps, explained, layouts, maps
 from spacewise.report.comparison import Methods
-from spacewise.report.explained import AREAS, FLOORS, MEADOW, OWN, REGIONS, change_figure
+from spacewise.report.explained import AREAS, OWN, REGIONS, change_figure
 from spacewise.report.sidebyside import MOST, Panel, _grid
 from spacewise.report.style import (
     INK,
@@ -119,7 +120,10 @@ def curves(explanations: Mapping[str, Sequence[Explanation]]) -> Figure:
         if floor in first.facts["methods"]
     ]
     legend(figure, entries, loc="outside upper left", ncols=min(3, len(entries)))
-    note(figure, f"Maps by {explained.words(explained.attribution(first))}. {_bands(explanations)}".strip())
+    method = explained.attribution(first)
+    tied = 100 * first.table("scores").query("method == @method")["tied"].mean()
+    open_order = f"{tied:.0f} % of a map's pixels share their value with another and go by index."
+    note(figure, f"Maps by {explained.words(method)}. {open_order} {_bands(explanations)}".strip())
     return figure
 
 

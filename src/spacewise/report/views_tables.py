@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spacewise.explain.stored import FLOORS
 from spacewise.measures.summary import summarise
 from spacewise.report import explained
 from spacewise.report.comparison import MCNEMAR, NO_TEST, STUDENT, Methods
-from spacewise.report.explained import FLOORS
 from spacewise.report.numbers import count, large, probability, signed
 from spacewise.report.tables import Cell, Table
 from spacewise.report.views import BOOTSTRAP, clear

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from spacewise.explain.stored import FLOORS
 from spacewise.report import comparison, explained
-from spacewise.report.explained import FLOORS
 from spacewise.report.numbers import count, percent, probability, signed
 from spacewise.report.views import clear
 from spacewise.report.views_cells import definitions, ends, scale, text
