@@ -346,4 +346,5 @@ def test_gathered_over_two_processes_as_in_one(tmp_path: Path, two_processes: Ca
             value, gradient, moved = process[text]
             assert value == pytest.approx(float(total.detach()), rel=1e-6), text
             torch.testing.assert_close(torch.tensor(gradient), weight.grad, msg=text)
-            torch.testing.assert_close(torch.tensor(moved), torch.tensor(state), msg=text)
+            for one, other in zip(moved, state, strict=True):
+                torch.testing.assert_close(torch.tensor(one), torch.tensor(other), msg=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib
@@ -32,7 +33,14 @@ def plain_audit(tmp_path_factory: pytest.TempPathFactory) -> Audit:
     return synthetic(folder, confusers=False, novelty=False, copies=0, quality=50, classes=("a", "b"))
 
 
-@pytest.mark.parametrize("name", FIGURES)
+def figures(*without: str) -> list[object]:
+    """All figures; those that need an extra are skipped where it is not installed."""
+    extras = {name: pytest.mark.skipif(find_spec(name) is None, reason=f"needs {name}") for name in ("umap", "pacmap")}
+    kept = [name for name in FIGURES if name not in without]
+    return [pytest.param(name, marks=extras[name]) if name in extras else name for name in kept]
+
+
+@pytest.mark.parametrize("name", figures())
 def test_every_figure_is_drawn_and_drawn_alike_again(audit: Audit, name: str) -> None:
     figure = draw(audit, name)
     assert isinstance(figure, Figure)
@@ -43,7 +51,7 @@ def test_every_figure_is_drawn_and_drawn_alike_again(audit: Audit, name: str) ->
     assert "<script>" not in drawn
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"roc", "representation"}))
+@pytest.mark.parametrize("name", figures("roc", "representation"))
 def test_an_audit_without_subsets_confusers_and_mistakes_is_drawn(plain_audit: Audit, name: str) -> None:
     assert "<svg" in drawing.svg(draw(plain_audit, name), name)
 

@@ -55,14 +55,8 @@ def supervised(
     if beyond:
         raise InputError(f"keep names epoch {beyond[0]}, the training has epochs 0 (its start) to {chosen.epochs}")
     out = Path(out)
-    second = Objective(*chosen.alternate) if chosen.alternate else None
-    chosen = chosen.model_copy(update={"alternate": second.texts() if second else []})
-    for name in {term.name for term in objective.terms} & {term.name for term in (second.terms if second else [])}:
-        raise InputError(f"'{name}' stands in the objective and in alternate; give each step terms of its own")
-    for terms in (objective, second):
-        if terms is not None:
-            terms.bind(net, len(split.classes), output_sizes(net), seed)
-            terms.check_batch(chosen.batch)
+    turns = _turns(net, objective, chosen, split, seed)
+    chosen = chosen.model_copy(update={"alternate": turns[1].texts() if len(turns) > 1 else []})
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     if resume:
         _same(experiment, runs.read_experiment(out))
@@ -72,7 +66,8 @@ def supervised(
         raise InputError(runs.occupied(out))
     images = decoded(split.source, net.size)
     _fits(net, images, split)
-    turns = [terms for terms in (objective, second) if terms is not None]
+    for terms in turns:
+        terms.check_batch(chosen.batch)
     under = [terms.spaces for terms in turns] + ([[objective.terms[0].space]] if chosen.pretrain else [])
     lightning = fabric(chosen.precision, strategy=strategy(net, under))
     lightning.launch()
@@ -87,6 +82,19 @@ def supervised(
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
+
+
+def _turns(net: Chain, objective: Objective, settings: Supervised, split: Split, seed: int) -> list[Objective]:
+    """What the steps of a batch minimise, bound to the network: the objective, and the terms of `alternate`."""
+    turns = [objective, *([Objective(*settings.alternate)] if settings.alternate else [])]
+    names = [term.name for terms in turns for term in terms.terms]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"'{name}' stands in the objective and in alternate; give each step terms of its own")
+    sizes = output_sizes(net)
+    for terms in turns:
+        terms.bind(net, len(split.classes), sizes, seed)
+    return turns
 
 
 def _same(now: Experiment, then: Experiment) -> None:

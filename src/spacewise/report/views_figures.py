@@ -197,8 +197,8 @@ def changes(table: pd.DataFrame, classes: int) -> Figure:
     legend(figure, entries, loc="outside upper left", ncols=min(3, len(entries)))
     note(
         figure,
-        "Target and shadow are filled with pixels of the image's own clutter, clutter with its median. Clutter shuffled: "
-        "what filling costs by itself; on its class's meadow: what cutting out costs. Bars: 95 % "
+        "Target and shadow are filled with pixels of the image's own clutter, clutter with its median. Clutter "
+        "shuffled: what filling costs by itself; on its class's meadow: what cutting out costs. Bars: 95 % "
         "intervals, Student over runs, bootstrap over images where there is one run.",
     )
     return figure
