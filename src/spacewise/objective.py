@@ -6,7 +6,7 @@ import ast
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,6 +40,11 @@ def parse_term(text: str) -> Term:
         if option not in known:
             raise unknown(f"option of loss {name}", option, known)
     return Term(_weight(match["weight"], text), LOSSES[name](**options), match["space"])
+
+
+def one_line(objective: Sequence[str], alternate: Sequence[str] = ()) -> str:
+    """Terms as one line, those of the second step of every batch behind `then`."""
+    return ", then ".join(" + ".join(terms) for terms in (objective, alternate) if terms)
 
 
 def _weight(written: str | None, text: str) -> float:
@@ -146,7 +151,7 @@ class Objective(nn.Module):
         return [str(term) for term in self.terms]
 
     def __str__(self) -> str:
-        return " + ".join(self.texts())
+        return one_line(self.texts())
 
 
 def _placed(term: object) -> Term:

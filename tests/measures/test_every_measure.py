@@ -116,6 +116,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "separation.davies_bouldin": (separation.davies_bouldin, ("features", "labels")),
     "separation.class_distances": (separation.class_distances, ("features", "labels")),
     "separation.separation": (separation.separation, ("features", "labels")),
+    "separation.indices": (separation.indices, ("features", "labels")),
     "summary.mcnemar": (summary.mcnemar, ("right", "other_right")),
     "summary.paired_interval": (summary.paired_interval, ("right", "other_right")),
     "summary.paired_difference": (lambda a: summary.paired_difference(a, a + 1), ("known",)),

@@ -13,7 +13,7 @@ from spacewise.measures.accuracy import accuracy
 from spacewise.measures.bootstrap import mean_interval
 from spacewise.measures.rejection import rejection
 from spacewise.measures.representation import representation
-from spacewise.measures.separation import separation, silhouette
+from spacewise.measures.separation import indices, silhouette
 
 
 def accuracy_table(
@@ -83,8 +83,8 @@ def separation_table(
         low, high = mean_interval(each, np.arange(len(each)), samples=1000, confidence=0.95, seed=seed)
         columns[f"silhouette:{name}"] = pd.Series(each, index=np.flatnonzero(test)).reindex(samples.index)
         found = {"silhouette": float(each.mean()), "silhouette_low": low, "silhouette_high": high}
-        found |= {key: value for key, value in separation(vectors, labels).items() if key != "silhouette"}
-        rows.append({"space": name, "dimension": values.shape[1], "n": len(labels)} | found)
+        said = {"space": name, "dimension": values.shape[1], "n": len(labels)}
+        rows.append(said | found | indices(vectors, labels))
     return pd.DataFrame(rows), columns
 
 

@@ -21,6 +21,12 @@ def softmax_of_cosines(cosines: Tensor, own: Tensor, labels: Tensor, scale: floa
     return functional.cross_entropy(scale * cosines.scatter(1, labels[:, None], own[:, None]), labels)
 
 
+def drawn(classes: int, dimension: int, seed: int) -> Tensor:
+    """Random directions (class, dimension) of unit length, equal on every process."""
+    normal = torch.randn(classes, dimension, generator=torch.Generator().manual_seed(seed))
+    return functional.normalize(normal, dim=1)
+
+
 class ClassDirections(Loss):
     """A loss with the parameter `directions` (class, dimension), which learns.
 
@@ -44,8 +50,7 @@ class ClassDirections(Loss):
         self.directions = nn.Parameter(torch.zeros(0, 0))
 
     def bind(self, classes: int, dimension: int, seed: int = 0) -> None:
-        drawn = torch.randn(classes, dimension, generator=torch.Generator().manual_seed(seed))
-        self.directions = nn.Parameter(functional.normalize(drawn, dim=1).to(self.directions))
+        self.directions = nn.Parameter(drawn(classes, dimension, seed).to(self.directions))
 
     def bound(self) -> Tensor:
         """The directions, once there are any."""

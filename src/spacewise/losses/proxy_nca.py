@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spacewise.errors import InputError
+from spacewise.losses.directions import drawn
 from spacewise.losses.loss import Loss, check_batch
 from spacewise.losses.pairs import prepared, products
 
@@ -72,8 +73,7 @@ class ProxyNCA(Loss):
     def bind(self, classes: int, dimension: int, seed: int = 0) -> None:
         if classes < 2:
             raise InputError(f"proxy_nca: proxies need two classes or more, not {classes}")
-        drawn = torch.randn(classes, dimension, generator=torch.Generator().manual_seed(seed))
-        self.proxies = nn.Parameter(functional.normalize(drawn, dim=1).to(self.proxies))
+        self.proxies = nn.Parameter(drawn(classes, dimension, seed).to(self.proxies))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         if self.proxies.numel() == 0:

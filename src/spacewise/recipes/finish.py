@@ -13,6 +13,7 @@ import pandas as pd
 from spacewise import files
 from spacewise.audits import Audit, audit, open_audit
 from spacewise.errors import InputError
+from spacewise.objective import one_line
 from spacewise.progress import console
 from spacewise.report.page import write_comparison, write_report
 from spacewise.runs import Run
@@ -79,15 +80,11 @@ def figures(made: Audit) -> dict[str, float]:
     return found
 
 
-def _turns(run: Run) -> tuple[list[str], list[str]]:
-    return run.experiment.objective, run.experiment.regime.alternate
-
-
 def provenance(run: Run) -> dict[str, object]:
     """What made a figure: objective, epochs, commit, seed, duration, precision."""
     facts = run.facts
     return {
-        "objective": ", then ".join(" + ".join(terms) for terms in _turns(run) if terms),
+        "objective": one_line(run.experiment.objective, run.experiment.regime.alternate),
         "epochs": facts["epochs"],
         "best_epoch": facts["best_epoch"],
         "shift": run.experiment.regime.shift,

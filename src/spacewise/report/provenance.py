@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from spacewise.objective import one_line
 from spacewise.report import numbers
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ def experiment(audit: Audit) -> str:
 def objective(audit: Audit) -> str:
     """The terms of the objective, and of the second step of every batch where there is one, as one line."""
     experiment = audit.facts["experiment"]
-    turns = [experiment["objective"], experiment["regime"].get("alternate") or []]
-    return ", then ".join(" + ".join(terms) for terms in turns if terms)
+    return one_line(experiment["objective"], experiment["regime"].get("alternate") or ())
 
 
 def leaks(audit: Audit) -> list[str]:
