@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacewise import cache
 from spacewise.cache import decoded, fit, folder
 from spacewise.errors import InputError
 from spacewise.sources import Source
@@ -61,6 +64,49 @@ def test_equal_pixels_have_equal_digests_and_others_not() -> None:
     digests = decoded(memory([image, image.copy(), brighter, turned]), 5).digests
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 12])
+def test_images_read_a_slab_at_a_time_are_those_read_one_by_one(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "SLAB", 4)
+    images = grey(count)
+    asked = []
+
+    def slab(first: int, last: int) -> np.ndarray:
+        asked.append((first, last))
+        return np.stack(images[first:last])
+
+    single = decoded(memory(images, stamp=""), 6)
+    whole = decoded(dataclasses.replace(memory(images, stamp=""), slab=slab), 6)
+    assert asked == [(first, min(first + 4, count)) for first in range(0, count, 4)]
+    assert torch.equal(whole.images, single.images)
+    np.testing.assert_array_equal(whole.digests, single.digests)
+    np.testing.assert_array_equal(whole.sizes, single.sizes)
+
+
+def test_samples_wait_for_a_thread_a_slab_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "SLAB", 2)
+    images, latest = grey(6), 0
+
+    def read(index: int) -> np.ndarray:
+        nonlocal latest
+        if index < 2:
+            time.sleep(0.05)
+        latest = max(latest, index)
+        assert index >= 2 or latest < 2, "a sample of the next slab was read before this one was done"
+        return images[index]
+
+    source = memory(images, stamp="")
+    object.__setattr__(source, "reader", read)
+    assert len(decoded(source, 6).images) == 6
+
+
+def test_a_slab_that_cannot_be_read_is_named() -> None:
+    def slab(first: int, last: int) -> np.ndarray:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(InputError, match="cannot read chip00 to chip05: Input/output error"):
+        decoded(dataclasses.replace(memory(grey()), slab=slab), 6)
 
 
 def test_the_second_call_decodes_nothing() -> None:

@@ -15,14 +15,8 @@ from hypothesis import strategies as st
 from spacewise import nets, runs, sources, splits
 from spacewise.describe import described, description
 from spacewise.errors import InputError
-from spacewise.experiment import (
-    Experiment,
-    Supervised,
-    changed,
-    changed_experiment,
-    read,
-    supervised_settings,
-)
+from spacewise.experiment import Experiment, changed, changed_experiment, read
+from spacewise.regime import Supervised, supervised_settings
 from spacewise.sources import Source
 
 
@@ -217,7 +211,7 @@ def test_it_builds_source_split_chain_and_objective(pictures: Path) -> None:
     experiment = experiment_on(pictures)
     source = experiment.source()
     split = experiment.split(source)
-    chain = experiment.chain(source, len(split.classes))
+    chain = experiment.chain(split)
     assert (len(source), split.classes) == (36, ("checks", "dots", "stripes"))
     assert (chain.bands, chain.size, chain.last_layer().out_features) == (1, 48, 3)
     assert experiment.goal().texts() == experiment.objective
@@ -227,12 +221,12 @@ def test_the_weights_follow_from_the_seed_alone(pictures: Path) -> None:
     experiment = experiment_on(pictures)
     source = experiment.source()
     torch.manual_seed(1)
-    first = experiment.chain(source, 3).state_dict()
+    first = experiment.chain(experiment.split(source)).state_dict()
     drawn = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(drawn, torch.rand(1)), "building a network must not move the global generator"
-    second = experiment.chain(source, 3).state_dict()
-    other = experiment_on(pictures, seed=1).chain(source, 3).state_dict()
+    second = experiment.chain(experiment.split(source)).state_dict()
+    other = experiment_on(pictures, seed=1).chain(experiment.split(source)).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
@@ -241,7 +235,7 @@ def build(pictures: Path, change: str) -> None:
     experiment = Experiment(**changed(experiment_on(pictures).model_dump(mode="json"), [change]))
     source = experiment.source()
     experiment.split(source)
-    experiment.chain(source, 3)
+    experiment.chain(experiment.split(source))
     experiment.goal()
 
 
@@ -301,7 +295,7 @@ def test_what_is_made_in_python_is_built_again_from_its_experiment(pictures: Pat
     net = nets.ding(3, 1, 50, feature=8)
     experiment = read_back(runs.describe(net, ["crossentropy@classifier"], split, Supervised(epochs=2), 4))
     assert experiment.split(experiment.source()).digest() == split.digest()
-    again = experiment.chain(source, 3)
+    again = experiment.chain(experiment.split(source))
     assert {name: value.shape for name, value in again.state_dict().items()} == {
         name: value.shape for name, value in net.state_dict().items()
     }

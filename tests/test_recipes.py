@@ -98,8 +98,9 @@ def test_changes_reach_every_experiment(images: Path, weights: Path) -> None:
         assert experiment.regime.rate == 0.5
         assert experiment.data.split.options == {"validation": 0}
         source = experiment.source()
-        assert experiment.split(source).disjoint
-        chain = experiment.chain(source, 4)
+        split = experiment.split(source)
+        assert split.disjoint
+        chain = experiment.chain(split)
         assert chain.size == 32
         assert chain.given
 

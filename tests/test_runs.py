@@ -15,9 +15,10 @@ import torch
 
 from spacewise import files, nets, runs, splits
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment, Supervised
+from spacewise.experiment import Experiment
 from spacewise.learn import ensure, start
 from spacewise.nets import Chain
+from spacewise.regime import Supervised
 from spacewise.runs import Run, create, open_run, read_experiment, status
 from spacewise.sources import Source, folder
 from spacewise.splits import Split

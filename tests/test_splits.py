@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ import pytest
 from spacewise import splits
 from spacewise.errors import InputError
 from spacewise.sources import Source, folder, mstar
-from spacewise.splits import Split, by_fact, hold_out, kfold, select, stratified
+from spacewise.splits import (
+    Part,
+    Split,
+    by_fact,
+    class_disjoint,
+    few_label,
+    hold_out,
+    kfold,
+    restricted,
+    select,
+    stratified,
+)
 
 SERIALS = {"a": ("a1", "a2"), "b": ("b1",), "c": ("c1", "c2"), "d": ("d1",)}
 
@@ -268,6 +280,89 @@ def test_values_of_the_grouping_fact_in_two_parts_are_leaks() -> None:
     assert split.leaks(digests) == ["train and test share 2 values of 'site'"]
     clean = by_fact(source, train={"site": "hill"}, test={"site": "plain"}, group="site", validation=0)
     assert clean.leaks(digests) == []
+
+
+def test_digests_stay_what_they_are() -> None:
+    source = vehicles()
+    made = [
+        stratified(source),
+        by_fact(source, train={"depression": 17}, test={"depression": 15}, validation=0.2, seed=3),
+        class_disjoint(source, validation=0, seed=1),
+        kfold(source, fold=2),
+    ]
+    assert [split.digest() for split in made] == [
+        "afd0c628bfc0a331", "aeeeeb3f81eed6b9", "6cce0f0cce6715e7", "8f068282d7cb0657",
+    ]  # fmt: skip
+
+
+def test_nothing_is_unlabelled_where_nobody_says_so() -> None:
+    source = vehicles()
+    part = Part(source, np.arange(10), source.classes)
+    split = Split(source, part, part, part, part, "serial")
+    assert list(split.parts) == ["train", "validation", "test", "confusers"]
+    assert (len(split.unlabelled), split.unlabelled.classes) == (0, source.classes)
+
+
+def test_unlabelled_samples_are_a_part() -> None:
+    source = vehicles()
+    split = stratified(source, validation=0)
+    rows = split.train.rows
+    less = replace(split, train=replace(split.train, rows=rows[5:]), unlabelled=replace(split.train, rows=rows[:5]))
+    assert list(less.parts) == ["train", "validation", "test", "confusers", "unlabelled"]
+    assert less.digest() != split.digest()
+    assert less.digest() != replace(less, unlabelled=replace(less.unlabelled, rows=rows[:4])).digest()
+    assert set(less.table()["id"]) == set(split.table()["id"])
+    assert (less.table()["part"] == "unlabelled").sum() == 5
+
+
+# Seen by another network
+
+
+def test_the_parts_stay_what_they_are_under_other_classes() -> None:
+    source = vehicles()
+    split = by_fact(
+        source, train={"depression": 17, "label": ["a", "b"], "serial": ["a1", "b1"]}, test={"depression": 15},
+        confusers={"label": "d"}, novelty="serial",
+    )  # fmt: skip
+    seen = restricted(split, ("z", "b", "y", "a"))
+    assert seen.classes == ("z", "b", "y", "a")
+    assert not seen.disjoint
+    assert rows(seen) == rows(split)
+    assert seen.digest() == split.digest()
+    assert seen.description == split.description
+    for name, part in seen.parts.items():
+        names = [part.classes[label] if label >= 0 else "d" for label in part.labels]
+        assert names == split.parts[name].facts["label"].tolist()
+    assert set(seen.test.labels) == {1, 3}
+    np.testing.assert_array_equal(seen.test.subsets["seen"], split.test.subsets["seen"])
+    less = restricted(few_label(source, labels=4), [*"dcbae"])
+    assert less.unlabelled.classes == ("d", "c", "b", "a", "e")
+    assert set(less.unlabelled.labels) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ((), "unknown class of memory 'a': (there are none)"),
+        (("bus", "a", "c"), "unknown class of memory 'b': did you mean 'bus'?"),
+        (("a", "b", "b", "c"), "class 'b' is named twice among the 4 classes of the network"),
+        (("a", "b", "c", "d"), "class 'd' of the confusers is one that the network learns"),
+    ],
+)
+def test_classes_that_the_network_does_not_have_are_named(classes: tuple[str, ...], message: str) -> None:
+    split = by_fact(
+        vehicles(), train={"depression": 17, "label": ["a", "b"]}, test={"depression": 15}, confusers={"label": "d"}
+    )
+    with pytest.raises(InputError) as caught:
+        restricted(split, classes)
+    assert message in str(caught.value)
+
+
+def test_classes_that_are_only_tested_must_be_known_too() -> None:
+    split = class_disjoint(vehicles(), validation=0)
+    assert restricted(split, "abcd").test.classes == tuple("abcd")
+    with pytest.raises(InputError, match="unknown class of memory"):
+        restricted(split, split.classes)
 
 
 @pytest.mark.parametrize("name", splits.SPLITS)

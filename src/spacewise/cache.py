@@ -11,7 +11,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from spacewise.progress import track
 from spacewise.sources.source import Source
 
 VERSION = 2
+SLAB = 256  # samples at a time: memory stays the same however many there are
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,7 @@ def _decode(source: Source, size: int, file: Path | None) -> Decoded:
     sizes = np.empty((len(source), 2), np.int32)
     digests = np.empty(len(source), "S32")
 
-    def one(index: int) -> None:
-        pixels = _read(source, index)
+    def keep(index: int, pixels: np.ndarray) -> None:
         _check(source, index, pixels, first)
         sizes[index] = pixels.shape[1:]
         stamp = f"{pixels.dtype}{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes()
@@ -133,9 +134,19 @@ def _decode(source: Source, size: int, file: Path | None) -> Decoded:
         images[index] = fit(pixels, size, source.fit)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in track(pool.map(one, range(len(source))), f"decoding {source.name}", len(source)):
+        for _ in track(_each(source, keep, pool), f"decoding {source.name}", len(source)):
             pass
     return Decoded(torch.from_numpy(images), sizes, digests)
+
+
+def _each(source: Source, keep: Callable[[int, np.ndarray], None], pool: Executor) -> Iterator[None]:
+    """Hands every sample to `keep`, a slab at a time: read as a whole where the source can, else in threads."""
+    for first in range(0, len(source), SLAB):
+        rows = range(first, min(first + SLAB, len(source)))
+        if source.slab is None:
+            yield from pool.map(lambda row: keep(row, _read(source, row)), rows)
+        else:
+            yield from map(keep, rows, _read_slab(source, source.slab, rows))
 
 
 def _read(source: Source, index: int) -> np.ndarray:
@@ -143,6 +154,14 @@ def _read(source: Source, index: int) -> np.ndarray:
         return source.read(index)
     except OSError as error:
         raise InputError(f"cannot read {source.facts['id'].iat[index]}: {error.strerror or error}") from error
+
+
+def _read_slab(source: Source, slab: Callable[[int, int], np.ndarray], rows: range) -> np.ndarray:
+    try:
+        return slab(rows.start, rows.stop)
+    except OSError as error:
+        ids = source.facts["id"]
+        raise InputError(f"cannot read {ids.iat[rows[0]]} to {ids.iat[rows[-1]]}: {error.strerror or error}") from error
 
 
 def _check(source: Source, index: int, pixels: np.ndarray, first: np.ndarray) -> None:

@@ -326,16 +326,21 @@ def reproduce(
 
     [dim]Example:[/] spacewise reproduce dual-loss.table2 --data mstar=chips --out out --only baseline
     """
+    from rich.markup import escape
+
     from spacewise.errors import unknown
     from spacewise.recipes import RECIPES, Asked, places
     from spacewise.recipes import reproduce as run_recipe
 
     if not name:
-        rows = [{"name": r.name, "data": r.data, "title": r.title, "rows": list(r.arms)} for r in RECIPES.values()]
+        rows = [
+            {"name": r.name, "data": r.data, "usage": r.usage, "title": r.title, "rows": list(r.arms)}
+            for r in RECIPES.values()
+        ]
         _done(
             {"recipes": rows},
             as_json,
-            *[f"[bold]{r['name']:18}[/] --data {r['data']}=DIR  {r['title']}" for r in rows],
+            *[f"[bold]{r.name:18}[/] {escape(r.usage)}  {r.title}" for r in RECIPES.values()],
         )
         return
     if name not in RECIPES:

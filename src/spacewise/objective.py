@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from spacewise.errors import InputError, unknown
-from spacewise.losses import LOSSES
+from spacewise.losses import ALIGNMENTS, LOSSES
+from spacewise.losses.alignment import Alignment, Domains
 from spacewise.losses.loss import Loss, Term
 from spacewise.nets.chain import Chain, check_reading, read_space
 
@@ -33,13 +34,14 @@ def parse_term(text: str) -> Term:
     if not match:
         raise InputError(f"term {text!r} is not of the form weight*loss(option=value)@space, like {EXAMPLE}")
     name, options = _call(match["call"], text)
-    if name not in LOSSES:
-        raise unknown("loss", name, LOSSES)
-    known = [option for option in inspect.signature(LOSSES[name]).parameters if option != "options"]
+    losses: Mapping[str, type[Loss]] = {**LOSSES, **ALIGNMENTS}
+    if name not in losses:
+        raise unknown("loss", name, losses)
+    known = [option for option in inspect.signature(losses[name]).parameters if option != "options"]
     for option in options:
         if option not in known:
             raise unknown(f"option of loss {name}", option, known)
-    return Term(_weight(match["weight"], text), LOSSES[name](**options), match["space"])
+    return Term(_weight(match["weight"], text), losses[name](**options), match["space"])
 
 
 def one_line(objective: Sequence[str], alternate: Sequence[str] = ()) -> str:
@@ -95,7 +97,9 @@ class Objective(nn.Module):
             raise InputError("one loss stands on two spaces; give each term a loss of its own, as each keeps its state")
         self.losses = nn.ModuleList(term.loss for term in self.terms)
 
-    def bind(self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]], seed: int = 0) -> None:
+    def bind(
+        self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]], seed: int = 0, *, domains: int = 1
+    ) -> None:
         """Checks every space against the chain and makes room for the state of the losses.
 
         Args:
@@ -103,8 +107,11 @@ class Objective(nn.Module):
             classes: number of classes.
             sizes: shape of each space for one sample, as from `output_sizes`.
             seed: of state that starts at random.
+            domains: of the regime: alignments need two.
         """
         for term in self.terms:
+            if domains == 1 and isinstance(term.loss, Alignment):
+                raise InputError(f"'{term.name}' compares two domains: give a target, as the regime transfer does")
             chain.check_space(term.space)
             space, _, reading = term.space.partition(":")
             shape = sizes[space]
@@ -146,12 +153,73 @@ class Objective(nn.Module):
         total = torch.stack([term.weight * values[term.name] for term in summed]).sum()
         return total, {name: value.detach() for name, value in values.items()} | reported
 
+    @property
+    def aligns(self) -> bool:
+        """Whether a term compares two domains."""
+        return any(isinstance(term.loss, Alignment) for term in self.terms)
+
+    def reseed(self, seed: int) -> None:
+        """The draws of the next `across` follow from the seed."""
+        for number, term in enumerate(self.terms):
+            if isinstance(term.loss, Alignment):
+                term.loss.reseed(seed + number)
+
+    def across(
+        self, source: Mapping[str, Tensor], target: Mapping[str, Tensor], labels: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum over two domains, and each term's unweighted value (detached) by name.
+
+        An alignment compares the domains; any other loss is of the labelled samples of each, and logged as
+        `crossentropy@classifier source` and `crossentropy@classifier target`.
+
+        Args:
+            source, target: spaces by name; of the source there may be no sample.
+            labels: of the source's samples, and of the target's, -1 for a sample without a label.
+        """
+        total: list[Tensor] = []
+        values: dict[str, Tensor] = {}
+        for term in self.terms:
+            for name, value in _across(term, source, target, labels).items():
+                total.append(term.weight * value)
+                values[name] = value.detach()
+            values |= {f"{term.name} {name}": value for name, value in term.loss.reported.items()}
+        return torch.stack(total).sum(), values
+
+    def names_across(self, *, sources: bool) -> list[str]:
+        """Names under which `across` logs the terms.
+
+        Args:
+            sources: whether there are samples of the source.
+        """
+        domains = ("source", "target") if sources else ("target",)
+        return [
+            name
+            for term in self.terms
+            for name in ([term.name] if isinstance(term.loss, Alignment) else [f"{term.name} {d}" for d in domains])
+        ]
+
     def texts(self) -> list[str]:
         """The terms as texts that read back as the same terms."""
         return [str(term) for term in self.terms]
 
     def __str__(self) -> str:
         return one_line(self.texts())
+
+
+def _across(
+    term: Term, source: Mapping[str, Tensor], target: Mapping[str, Tensor], labels: tuple[Tensor, Tensor]
+) -> dict[str, Tensor]:
+    """What a term is over two domains, by the name under which it is logged."""
+    of_source, of_target = labels
+    ours = read_space(target, term.space)
+    if isinstance(term.loss, Alignment):
+        theirs = read_space(source, term.space)
+        return {term.name: term.loss.align(Domains(theirs, ours, of_source, of_target, target["probability"].detach()))}
+    known = of_target >= 0
+    values = {f"{term.name} target": term.loss(ours[known], of_target[known])}
+    if len(of_source):
+        values = {f"{term.name} source": term.loss(read_space(source, term.space), of_source)} | values
+    return values
 
 
 def _placed(term: object) -> Term:

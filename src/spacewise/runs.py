@@ -2,7 +2,7 @@
 
 experiment.yaml      from which the run follows
 run.json             where it stands, what made it
-split.parquet        every sample's part and facts
+split.parquet        every sample's part and facts; source_split.parquet: those of a transfer's source
 log.csv              one row an epoch
 state.safetensors    everything that resuming needs
 weights/             best.safetensors (by validation), last.safetensors, epoch5.safetensors of kept epochs
@@ -42,6 +42,7 @@ class Run:
     Attributes:
         net: the chain, with the weights named by `weights`.
         split: the parts of its source; read again from the data when the run was opened from disk.
+        origin: of a transfer: the parts of the labelled source; `split` is the target's.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Run:
     net: Chain
     split: Split
     weights: str = "best"
+    origin: Split | None = None
 
     @property
     def name(self) -> str:
@@ -108,26 +110,27 @@ def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "be
     """
     folder = Path(folder)
     experiment = read_experiment(folder)
-    source = experiment.source()
-    split = experiment.split(source)
-    check_data(folder, split)
+    split, origin = experiment.splits()
+    check_data(folder, split, origin)
     if net is None:
         if experiment.net.name == "custom":
             raise InputError(f"{folder}: its network was made in Python; open it with open_run(folder, net=…)")
-        net = experiment.chain(source, len(split.classes), empty=True)
-    run = Run(folder, experiment, net, split, weights)
+        net = experiment.chain(split, origin, empty=True)
+    run = Run(folder, experiment, net, split, weights, origin)
     run.load(weights)
     return run
 
 
-def check_data(folder: Path, split: Split) -> None:
-    """Raises `InputError` when a run's split is no longer what it was."""
-    recorded = read_facts(folder)["split"]
-    if split.digest() != recorded:
-        raise InputError(
-            f"{folder}: its data have changed: the split was {recorded} and is now {split.digest()} "
-            f"(compare {folder / 'split.parquet'})"
-        )
+def check_data(folder: Path, split: Split, origin: Split | None = None) -> None:
+    """Raises `InputError` when a run's splits are no longer what they were."""
+    facts = read_facts(folder)
+    for key, parts in {"split": split, "source_split": origin}.items():
+        now = parts.digest() if parts else None
+        if facts.get(key) != now:
+            raise InputError(
+                f"{folder}: its data have changed: the {key.replace('_', ' ')} was {facts.get(key)} and is now {now} "
+                f"(compare {folder / f'{key}.parquet'})"
+            )
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -151,7 +154,9 @@ def read_experiment(folder: Path) -> Experiment:
     return read(folder / "experiment.yaml")
 
 
-def create(folder: Path, experiment: Experiment, split: Split, leaks: list[str]) -> None:
+def create(
+    folder: Path, experiment: Experiment, split: Split, leaks: list[str], *, origin: Split | None = None
+) -> None:
     """Makes a run's folder, complete with experiment and split, in one step.
 
     Raises:
@@ -164,8 +169,10 @@ def create(folder: Path, experiment: Experiment, split: Split, leaks: list[str])
         partial.mkdir(parents=True)
         files.write_text(partial / "experiment.yaml", experiment.yaml())
         files.write_table(partial / "split.parquet", split.table())
+        if origin:
+            files.write_table(partial / "source_split.parquet", origin.table())
         given = experiment.net.options.get("weights")
-        facts = first_facts(split, leaks) | ({"given_weights": _digest(Path(given))} if given else {})
+        facts = first_facts(split, leaks, origin) | ({"given_weights": _digest(Path(given))} if given else {})
         files.write_json(partial / "run.json", facts)
         partial.rename(folder)
     except OSError as error:
@@ -189,7 +196,7 @@ def occupied(folder: Path) -> str:
     return f"{folder} already holds an unfinished run; continue it with: spacewise train --resume {folder}"
 
 
-def first_facts(split: Split, leaks: list[str]) -> dict[str, Any]:
+def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> dict[str, Any]:
     """What is known of a run before its first step."""
     from spacewise import __version__
 
@@ -199,6 +206,7 @@ def first_facts(split: Split, leaks: list[str]) -> dict[str, Any]:
         "command": " ".join(["spacewise", *sys.argv[1:]]) if sys.argv[0].endswith("spacewise") else sys.argv[0],
         "split": split.digest(),
         "samples": {name: len(part) for name, part in split.parts.items()},
+        **({"source_split": origin.digest(), "source_samples": len(origin.train)} if origin else {}),
         "classes": list(split.classes),
         "leaks": leaks,
         "spacewise": __version__,
@@ -227,10 +235,16 @@ def commit() -> str:
     return shown.stdout.strip()
 
 
-def describe(net: Chain, objective: list[str], split: Split, regime: Any, seed: int) -> Experiment:
+def describe(
+    net: Chain, objective: list[str], split: Split, regime: Any, seed: int, *, origin: Split | None = None
+) -> Experiment:
     """The experiment that objects made in Python amount to."""
+    data = {"source": description(split.source), "split": description(split)}
+    domains = {"data": data}
+    if origin:
+        domains = {"data": {"source": description(origin.source), "split": description(origin)}, "target": data}
     return Experiment(
-        data={"source": description(split.source), "split": description(split)},
+        **domains,
         net={**description(net), "size": net.size},
         objective=objective,
         regime=regime,

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from spacewise.augment import translate
 from spacewise.errors import InputError
-from spacewise.experiment import Supervised
 from spacewise.learn.batches import Batches, generator, in_order, mixed
 from spacewise.learn.embed import embed
 from spacewise.learn.schedule import SCHEDULES, onecycle, optimizer, set_rate
 from spacewise.nets import aconvnet
+from spacewise.regime import Supervised
 from spacewise.sources import Source
 from spacewise.splits import Part
 

@@ -21,7 +21,7 @@ from spacewise import files, nets, runs, splits
 from spacewise.audits.retrieval import kept_epochs
 from spacewise.cache import decoded
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment, Supervised
+from spacewise.experiment import Experiment
 from spacewise.learn import start, state, supervised
 from spacewise.learn.batches import Batches, in_order
 from spacewise.learn.embed import embed, unreached
@@ -31,6 +31,7 @@ from spacewise.nets import Chain
 from spacewise.nets.embedding import EmbeddingVGG
 from spacewise.nets.vgg import convolutions
 from spacewise.objective import Objective
+from spacewise.regime import Supervised
 from spacewise.sources import folder
 from spacewise.splits import Split
 

@@ -22,6 +22,7 @@ from spacewise.errors import InputError
 from spacewise.learn import state, supervised, training
 from spacewise.learn.batches import Batches, in_order
 from spacewise.learn.embed import embed
+from spacewise.learn.prepare import some
 from spacewise.learn.training import Training
 from spacewise.losses import Loss
 from spacewise.nets import Chain, wrap
@@ -152,7 +153,7 @@ def test_a_training_of_thousands_fits_on_two_thousand_images(split: Split, monke
     rows = np.zeros(3999, np.int64)
     part = splits.Part(split.source, rows, split.classes)
     images = Decoded(torch.zeros(1, 1, 1, 1), np.zeros((1, 2)), np.zeros(1))
-    chosen = supervised.__globals__["_some"](images, splits.Split(split.source, part, part, part, part))
+    chosen = some(images, part)
     assert len(chosen) <= 2000
 
 

@@ -18,6 +18,7 @@ from spacewise.nets.preprocess import Preprocess
 
 CLASSES = 3
 SMALL = {"width": 8, "dimension": 6}
+SAME = {"name": "aconvnet", "padding": "same"}
 # The smallest image that each network takes, and how it is built for it.
 SMALLEST: dict[str, tuple[int, Callable[[int], Chain]]] = {
     "aconvnet": (96, lambda size: nets.aconvnet(CLASSES, 1, size)),
@@ -45,6 +46,9 @@ SMALLEST: dict[str, tuple[int, Callable[[int], Chain]]] = {
     "netD": (16, lambda size: nets.netD(CLASSES, 1, size, width=8, head=True)),
     "netE": (16, lambda size: nets.netE(CLASSES, 1, size, **SMALL)),
     "netF": (16, lambda size: nets.netF(CLASSES, 1, size, **SMALL, head=True)),
+    "branch": (8, lambda size: nets.branch(CLASSES, 1, size)),
+    "y-shaped": (8, lambda size: nets.y_shaped(CLASSES, 1, size)),
+    "y-shaped, instance": (16, lambda size: nets.y_shaped(CLASSES, 1, size, encoder=SAME, normalisation="instance")),
 }
 
 
@@ -141,7 +145,8 @@ def test_stored_pixels_and_floats_are_seen_alike(chain: Chain) -> None:
 @pytest.mark.parametrize("name", SMALLEST)
 def test_smaller_images_are_one_line(name: str) -> None:
     size, build = SMALLEST[name]
-    own = "NetA to NetF" if name.startswith("net") else name.partition(",")[0]
+    said_by = {"branch": "resnet20", "y-shaped": "resnet20", "y-shaped, instance": "aconvnet"}  # the encoder says it
+    own = "NetA to NetF" if name.startswith("net") else said_by.get(name, name.partition(",")[0])
     for small in (size - 1, 1, 0):
         with pytest.raises(InputError, match=rf"{own}: {small} x {small} pixels are too few"):
             build(small)

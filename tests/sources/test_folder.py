@@ -7,6 +7,7 @@ import pickle
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import tifffile
 from PIL import Image
 
 from spacewise.errors import InputError
+from spacewise.experiment import Experiment, changed_experiment, read
 from spacewise.sources import folder
 from spacewise.sources.images import decode
 
@@ -214,6 +216,123 @@ def test_broken_picture_is_named_on_reading(tmp_path: Path) -> None:
     assert source.read(2).shape == (3, 6, 7)
     with pytest.raises(InputError, match=r"cannot read .*river01.png: cannot identify"):
         source.read(3)
+
+
+# Classes by other names
+
+
+def test_folders_may_be_renamed_shared_and_left_out(tmp_path: Path) -> None:
+    write_classes(tmp_path, ("Farmland", "Meadow", "Parking", "beach"))
+    source = folder(tmp_path, classes={"Parking": "parkinglot", "Meadow": "field", "Farmland": "field"})
+    assert source.classes == ("field", "parkinglot")
+    assert list(source.facts.columns) == ["id", "label"]
+    assert source.facts.to_numpy().tolist() == [
+        ["Farmland/Farmland00.png", "field"],
+        ["Farmland/Farmland01.png", "field"],
+        ["Meadow/Meadow00.png", "field"],
+        ["Meadow/Meadow01.png", "field"],
+        ["Parking/Parking00.png", "parkinglot"],
+        ["Parking/Parking01.png", "parkinglot"],
+    ]
+    whole = folder(tmp_path)
+    np.testing.assert_array_equal(source.read(4), whole.read(whole.facts["id"].to_list().index(source.facts["id"][4])))
+
+
+def test_only_the_chosen_files_are_stamped(tmp_path: Path) -> None:
+    write_classes(tmp_path, ("beach", "river", "field"))
+    chosen, named, more = (
+        folder(tmp_path, classes=classes).stamp
+        for classes in ({"beach": "beach"}, {"beach": "sand"}, {"beach": "beach", "river": "river"})
+    )
+    assert chosen == named
+    assert len({chosen, more, folder(tmp_path).stamp}) == 3
+    write_picture(tmp_path / "river" / "river99.png")
+    assert folder(tmp_path, classes={"beach": "beach"}).stamp == chosen
+    assert folder(tmp_path, classes={"beach": "beach", "river": "river"}).stamp != more
+
+
+def test_a_folder_that_is_left_out_is_not_read(tmp_path: Path) -> None:
+    write_classes(tmp_path)
+    (tmp_path / "forest").mkdir()
+    write_picture(tmp_path / "sea" / "deep" / "a.png")
+    assert folder(tmp_path, classes={"beach": "sand", "river": "water"}).classes == ("sand", "water")
+    with pytest.raises(InputError, match=r"class folder .*forest is empty"):
+        folder(tmp_path, classes={"forest": "forest"})
+
+
+def test_a_folder_may_be_in_one_split_only(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train", ("Beach", "River"))
+    write_classes(tmp_path / "test", ("Beach", "Sea"))
+    facts = folder(tmp_path, classes={"Beach": "beach", "Sea": "water", "River": "water"}).facts
+    assert facts.groupby(["split", "label"]).size().to_dict() == {
+        ("test", "beach"): 2,
+        ("test", "water"): 2,
+        ("train", "beach"): 2,
+        ("train", "water"): 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ({}, "classes names no folder of "),
+        ({"beach": "sand", "rivr": "water"}, "'rivr': did you mean 'river'? (there are: beach, river)"),
+        ({"beach": ""}, "classes gives 'beach' no name"),
+    ],
+)
+def test_classes_that_name_no_folder(tmp_path: Path, classes: dict[str, str], message: str) -> None:
+    write_classes(tmp_path)
+    with pytest.raises(InputError) as caught:
+        folder(tmp_path, classes=classes)
+    assert message in str(caught.value)
+    assert str(tmp_path) in str(caught.value) or "no name" in message
+
+
+def experiment_on(source: dict[str, Any]) -> Experiment:
+    return Experiment(
+        data={"source": source, "split": {"name": "stratified", "validation": 0}},
+        net={"name": "ding", "size": 48},
+        objective=["crossentropy@classifier"],
+    )
+
+
+def test_renamed_classes_are_read_back_from_yaml(tmp_path: Path) -> None:
+    write_classes(tmp_path / "data", ("Farmland", "Parking", "beach"))
+    made = folder(tmp_path / "data", classes={"Farmland": "agricultural", "Parking": "parkinglot"})
+    assert made.description == {
+        "name": "folder",
+        "root": str(tmp_path / "data"),
+        "classes": {"Farmland": "agricultural", "Parking": "parkinglot"},
+    }
+    experiment = experiment_on(made.description)
+    (tmp_path / "experiment.yaml").write_text(experiment.yaml(), encoding="utf-8")
+    again = read(tmp_path / "experiment.yaml")
+    assert again == experiment
+    source = again.source()
+    assert source.facts.equals(made.facts)
+    assert source.stamp == made.stamp
+    assert again.split(source).classes == ("agricultural", "parkinglot")
+    changed = changed_experiment(again, ["data.source.classes.beach=sand"])
+    assert changed.source().classes == ("agricultural", "parkinglot", "sand")
+    assert "classes" not in folder(tmp_path / "data").description
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["beach"], "option classes of source folder: input should be a valid"),
+        ("beach", "option classes of source folder: input should be a valid"),
+        ({"beach": 3}, "option classes of source folder: input should be a valid string"),
+        ({"beech": "sand"}, "did you mean 'beach'?"),
+        ({}, "classes names no folder of "),
+    ],
+)
+def test_classes_of_the_wrong_kind_in_an_experiment(tmp_path: Path, classes: Any, message: str) -> None:
+    write_classes(tmp_path)
+    with pytest.raises(InputError) as caught:
+        experiment_on({"name": "folder", "root": str(tmp_path), "classes": classes}).source()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 # Decoding

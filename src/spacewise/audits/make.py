@@ -92,7 +92,7 @@ def _check(run: Run, parts: Mapping[str, Part], copies: int, approximate_above: 
 
 def _parts(run: Run, part: Part | None) -> dict[str, Part]:
     """What is embedded: the run's parts, or its training part and the other data that are tested."""
-    parts = dict(run.split.parts)
+    parts = {name: each for name, each in run.split.parts.items() if name != "unlabelled"}
     if part is not None and part is not run.split.test:
         known = part.labels >= 0
         subsets = {name: mask[known] for name, mask in part.subsets.items()}

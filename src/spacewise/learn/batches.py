@@ -37,6 +37,7 @@ class Batches:
         share: (rank, processes): each takes its piece of every batch, in the order of the ranks.
         per_class: samples of each class in a batch (see `ByClass`); 0 for batches without regard to class.
         flip, crop: mirrored and enlarged views, as the settings of the regime say.
+        views: how often each sample stands in its batch, each time seen anew.
     """
 
     def __init__(
@@ -52,14 +53,19 @@ class Batches:
         per_class: int = 0,
         flip: bool = False,
         crop: float = 1.0,
+        views: int = 1,
     ) -> None:
         _, processes = share
         if batch % processes:
             raise InputError(f"batch must be a multiple of the {processes} processes, not {batch}")
         if copies and not shift:
             raise InputError(f"copies={copies} needs a shift above 0: the copies would all be the same")
+        if views > 1 and (copies or not (shift or flip or crop < 1)):
+            raise InputError(
+                f"views={views} needs a shift, flip or crop, and no fixed copies: they would all be the same"
+            )
         check_shift(images, shift)
-        self.images, self.shift, self.seed, self.share = images, shift, seed, share
+        self.images, self.shift, self.seed, self.share, self.views = images, shift, seed, share, views
         self.flip, self.crop = flip, crop
         self.rows = torch.from_numpy(part.rows)
         self.labels = torch.tensor(part.labels)
@@ -83,6 +89,7 @@ class Batches:
                 chosen = self.by_class.draw(generator(self.seed, 7, number, step))
             else:
                 chosen = order[step * self.batch : (step + 1) * self.batch]
+            chosen = chosen.repeat(self.views)
             mine = slice(rank * len(chosen) // processes, (rank + 1) * len(chosen) // processes)
             shifts = self._shifts(chosen, number, step)[mine]
             sample = (chosen % len(self.rows))[mine]

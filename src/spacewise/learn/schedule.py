@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spacewise.experiment import Supervised
+from spacewise.regime import Settings
 
 
 def onecycle(share: float) -> float:
@@ -28,7 +28,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 }
 
 
-def optimizer(modules: Iterable[nn.Module], settings: Supervised, given: Container[str] = ()) -> torch.optim.Optimizer:
+def optimizer(modules: Iterable[nn.Module], settings: Settings, given: Container[str] = ()) -> torch.optim.Optimizer:
     """AdamW or SGD; weights of layers decay, biases and normalisation do not.
 
     Args:
@@ -53,7 +53,7 @@ def forget(optimizer: torch.optim.Optimizer) -> None:
             optimizer.state.pop(parameter, None)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, settings: Supervised, share: float, *, hold: bool = False) -> float:
+def set_rate(optimizer: torch.optim.Optimizer, settings: Settings, share: float, *, hold: bool = False) -> float:
     """Sets and returns the rate for the step that begins when `share` (0 to 1) of the training is done.
 
     Args:

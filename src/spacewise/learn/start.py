@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from spacewise import runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.learn.supervised import supervised
 from spacewise.learn.training import Logger
+from spacewise.learn.transfer import transfer
+from spacewise.nets.y_shaped import YShaped
 
 
-def start(experiment: Experiment, folder: Path, *, resume: bool = False, logger: Logger | None = None) -> runs.Run:
-    """Builds what an experiment describes, and trains it. Arguments and errors as `supervised`."""
+def start(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    resume: bool = False,
+    pretrained: Path | None = None,
+    logger: Logger | None = None,
+) -> runs.Run:
+    """Builds what an experiment describes, and trains it. Arguments and errors as `supervised` and `transfer`."""
     if folder.exists() and not resume:  # before minutes of decoding
         raise InputError(runs.occupied(folder))
-    source = experiment.source()
-    split = experiment.split(source)
-    net = experiment.chain(source, len(split.classes))
-    settings = experiment.regime.model_dump(exclude={"name"})
-    return supervised(
-        net,
-        experiment.goal(),
-        split,
-        out=folder,
-        seed=experiment.seed,
-        resume=resume,
-        logger=logger,
-        **settings,
-    )
+    split, origin = experiment.splits()
+    net, goal = experiment.chain(split, origin), experiment.goal()
+    given: dict[str, Any] = experiment.regime.model_dump(exclude={"name"})
+    given |= {"out": folder, "seed": experiment.seed, "resume": resume, "logger": logger}
+    if origin is None:
+        return supervised(net, goal, split, **given)
+    if not isinstance(net, YShaped):
+        raise InputError(f"the regime transfer needs a network of two branches, y-shaped, not {experiment.net.name}")
+    return transfer(net, goal, origin, split, pretrained=pretrained, **given)
 
 
-def ensure(experiment: Experiment, folder: Path) -> runs.Run:
+def ensure(experiment: Experiment, folder: Path, *, pretrained: Path | None = None) -> runs.Run:
     """The finished run of an experiment: trained, continued, or read back if it is there already.
 
     Raises:
         InputError: the folder holds another experiment.
     """
     if not folder.exists():
-        return start(experiment, folder)
+        return start(experiment, folder, pretrained=pretrained)
     if runs.read_experiment(folder) != experiment:
         raise InputError(f"{folder} holds another experiment (other epochs or data?); give another --out")
     if runs.status(folder) == "finished":
         return runs.open_run(folder)
-    return start(experiment, folder, resume=True)
+    return start(experiment, folder, resume=True, pretrained=pretrained)

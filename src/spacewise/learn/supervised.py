@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
-from spacewise import files, runs
+from spacewise import runs
 from spacewise.cache import Decoded, decoded
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment, Supervised, supervised_settings
 from spacewise.learn import state
 from spacewise.learn.batches import Batches
 from spacewise.learn.embed import fabric, strategy
-from spacewise.learn.training import Logger, Training
+from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some
+from spacewise.learn.supervised_training import SupervisedTraining
+from spacewise.learn.training import Logger
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective
+from spacewise.regime import Supervised, supervised_settings
 from spacewise.splits import Split
 
 
@@ -51,21 +51,14 @@ def supervised(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
     chosen = supervised_settings(settings)
-    beyond = [epoch for epoch in chosen.keep if not 0 <= epoch <= chosen.epochs]
-    if beyond:
-        raise InputError(f"keep names epoch {beyond[0]}, the training has epochs 0 (its start) to {chosen.epochs}")
+    check_keep(chosen)
     out = Path(out)
     turns = _turns(net, objective, chosen, split, seed)
     chosen = chosen.model_copy(update={"alternate": turns[1].texts() if len(turns) > 1 else []})
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
-    if resume:
-        _same(experiment, runs.read_experiment(out))
-        runs.check_data(out, split)
-        files.sweep(out)
-    elif out.exists():
-        raise InputError(runs.occupied(out))
+    refuse_or_resume(out, experiment, split, resume)
     images = decoded(split.source, net.size)
-    _fits(net, images, split)
+    fits(net, images, split)
     for terms in turns:
         terms.check_batch(chosen.batch)
     under = [terms.spaces for terms in turns] + ([[objective.terms[0].space]] if chosen.pretrain else [])
@@ -75,10 +68,10 @@ def supervised(
     if not resume and lightning.is_global_zero:
         runs.create(out, experiment, split, split.leaks(images.digests))
     if not (out / state.FILE).is_file():
-        net.preprocess.fit(_some(images, split), split.source.amplitude)
+        net.preprocess.fit(some(images, split.train), split.source.amplitude)
     lightning.barrier()
     with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
-        Training(net, turns, split, batches, out, experiment, lightning, logger).run()
+        SupervisedTraining(net, turns, split, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
@@ -97,39 +90,6 @@ def _turns(net: Chain, objective: Objective, settings: Supervised, split: Split,
     return turns
 
 
-def _same(now: Experiment, then: Experiment) -> None:
-    """Raises `InputError` when a run would be continued with another experiment than it began with."""
-    one, other = _flat(now.model_dump()), _flat(then.model_dump())
-    for key in {**one, **other}:
-        if one.get(key) != other.get(key):
-            raise InputError(f"the run began with another experiment: {key} was {other.get(key)}, now {one.get(key)}")
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested values by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return found
-
-
-def _fits(net: Chain, images: Decoded, split: Split) -> None:
-    """Raises `InputError` where the network is made for other bands or fewer classes than the data have."""
-    bands = images.images.shape[1]
-    if bands != net.bands:
-        raise InputError(f"the images have {bands} bands, the network takes {net.bands}; build it with bands={bands}")
-    if "classifier" in net.spaces:
-        (classes,) = output_sizes(net)["classifier"]
-        if classes < len(split.classes):
-            raise InputError(f"the split has {len(split.classes)} classes, the network tells {classes} apart")
-
-
-def _some(images: Decoded, split: Split) -> Tensor:
-    """At most 2,000 training images, evenly spaced: enough for a mean and a deviation."""
-    rows = split.train.rows
-    return images.images[torch.from_numpy(rows[:: -(-len(rows) // 2000)])]
-
-
 def make_batches(images: Decoded, split: Split, settings: Supervised, seed: int, lightning: Fabric) -> Batches:
     """This process's share of the training batches."""
     return Batches(
@@ -143,4 +103,5 @@ def make_batches(images: Decoded, split: Split, settings: Supervised, seed: int,
         per_class=settings.per_class,
         flip=settings.flip,
         crop=settings.crop,
+        views=settings.views,
     )

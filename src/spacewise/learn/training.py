@@ -1,9 +1,10 @@
-"""One training from its first or its saved step to its end: the loop of the supervised regime."""
+"""One training from its first or its saved step to its end: the loop of every regime."""
 
 from __future__ import annotations
 
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,15 +15,12 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from spacewise import files
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment, Supervised
+from spacewise.experiment import Experiment
 from spacewise.learn import state
-from spacewise.learn.batches import Batches, mixed
-from spacewise.learn.embed import Selected
-from spacewise.learn.schedule import forget, set_rate
 from spacewise.learn.schedule import optimizer as make_optimizer
 from spacewise.learn.validation import validate
 from spacewise.nets.chain import Chain
@@ -30,6 +28,8 @@ from spacewise.objective import Objective
 from spacewise.progress import bar
 from spacewise.splits import Split
 
+# shares of the log by name: how many were right, of how many
+SHARES = {"accuracy": ("correct", "samples"), "source_accuracy": ("source_correct", "source_samples")}
 SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
 BEYOND = 1e6  # a term of this size has left what a network can learn from, also while it is finite
 
@@ -45,37 +45,49 @@ class Turn:
     """One step of every batch: what is minimised, and by which optimizer. Most trainings have one."""
 
     objective: Objective
-    settings: Supervised
+    settings: Any
     optimizer: torch.optim.Optimizer
     wrapped: Any
 
 
-class Training:
-    """One training from its first or its saved step to its end."""
+class Training(ABC):
+    """One training from its first or its saved step to its end. A regime says what a step is.
+
+    Args:
+        net: whose weights are validated and kept.
+        model: what a step calls: it returns the vectors that the objectives read.
+        turns: the steps of each batch, each with the modules that it moves.
+        frozen: parts that stay as they are, their normalisation too.
+    """
 
     def __init__(
         self,
         net: Chain,
-        objectives: Sequence[Objective],
+        model: nn.Module,
+        turns: Sequence[tuple[Objective, Sequence[nn.Module]]],
         split: Split,
-        batches: Batches,
+        batches: Any,
         out: Path,
         experiment: Experiment,
         lightning: Fabric,
         logger: Logger | None,
+        *,
+        frozen: Sequence[nn.Module] = (),
     ) -> None:
-        self.net, self.split, self.batches = net, split, batches
-        self.objective = objectives[0]
+        self.net, self.split, self.batches, self.frozen = net, split, batches, frozen
+        self.objective = turns[0][0]
         self.out, self.fabric, self.logger = out, lightning, logger
-        self.settings, self.seed = experiment.regime, experiment.seed
+        self.settings: Any = experiment.regime
+        self.seed = experiment.seed
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         second = self.settings.model_copy(update={"rate": self.settings.alternate_rate or self.settings.rate / 10})
-        settings = [self.settings, second][: len(objectives)]
-        pairs = zip(objectives, settings, strict=True)
-        optimizers = [make_optimizer((net, each), its, net.given) for each, its in pairs]
-        spaces = sorted({space for each in objectives for space in each.spaces})
-        selected = Selected(net, spaces, sorted({"classifier"} & {*net.spaces} - {*spaces}))
-        self.model, *wrapped = lightning.setup(selected, *optimizers)
+        settings = [self.settings, second][: len(turns)]
+        optimizers = [
+            make_optimizer((*moved, objective), its, net.given)
+            for (objective, moved), its in zip(turns, settings, strict=True)
+        ]
+        self.model, *wrapped = lightning.setup(model, *optimizers)
+        objectives = [objective for objective, _ in turns]
         self.turns = [Turn(*parts) for parts in zip(objectives, settings, optimizers, wrapped, strict=True)]
         for each in objectives:
             each.to(lightning.device)
@@ -85,6 +97,15 @@ class Training:
             self.sums, self.facts = state.restore(out, self.modules, self.optimizers)
             self.sums = {name: value.to(lightning.device) for name, value in self.sums.items()}
         self.saved = time.monotonic()
+
+    @abstractmethod
+    def step(self, batch: Any) -> None:
+        """One batch: for each turn forward, objective on the global batch, backward, optimizer."""
+
+    @property
+    @abstractmethod
+    def terms(self) -> list[str]:
+        """The columns of the log that the objectives fill, in order."""
 
     @property
     def modules(self) -> dict[str, Any]:
@@ -117,12 +138,14 @@ class Training:
     def epoch(self, interrupted: Callable[[], bool], advance: Callable[[int, str], None]) -> None:
         """The rest of the epoch that the state stands in, its validation and its line of the log."""
         self.model.train()
+        for part in self.frozen:
+            part.eval()
         for turn in self.turns:
             turn.objective.train()
         number = self.facts["epoch"]
         began = time.monotonic() - self.facts.pop("epoch_seconds", 0.0)
-        for images, labels in self.batches.epoch(number, self.facts["step"]):
-            self.step(images, labels)
+        for batch in self.batches.epoch(number, self.facts["step"]):
+            self.step(batch)
             self.facts["step"] += 1
             advance(number * len(self.batches) + self.facts["step"], self.note())
             stop = interrupted()
@@ -132,38 +155,21 @@ class Training:
                 raise KeyboardInterrupt
         self.close_epoch(time.monotonic() - began)
 
-    def step(self, images: Tensor, labels: Tensor) -> None:
-        """One batch: for each turn forward, objective on the global batch, backward, optimizer."""
-        device = self.fabric.device
-        images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-        done = self.facts["epoch"] * len(self.batches) + self.facts["step"]
-        for number, turn in enumerate(self.turns):
-            self.prepare(turn, done)
-            self.seed_dropout(mixed(self.seed, (5, 9)[number], done, self.fabric.global_rank))
-            spaces, whole = self.gathered(self.model(images), labels)
-            total, terms = turn.objective(
-                spaces, whole, first=number == 0 and self.share(done) < self.settings.pretrain
-            )
-            self.fabric.backward(total)
-            turn.wrapped.step()
-            turn.wrapped.zero_grad()
-            self.add(**terms)
-            if number == 0:
-                self.add(total=total.detach(), samples=whole.new_tensor(len(whole)))
-            if number == 0 and "classifier" in spaces:
-                self.add(correct=(spaces["classifier"].argmax(dim=1) == whole).sum())
-
     def share(self, done: int) -> float:
         """How much of the training is done after `done` steps, 0 to 1."""
         return done / (len(self.batches) * self.settings.epochs)
 
-    def prepare(self, turn: Turn, done: int) -> None:
-        """The rate of the coming step; what layers gathered while they were held is forgotten."""
-        if done == self.settings.freeze:
-            forget(turn.optimizer)
-        rate = set_rate(turn.optimizer, turn.settings, self.share(done), hold=done < self.settings.freeze)
-        if turn is self.turns[0]:
-            self.facts["rate"] = rate
+    @property
+    def done(self) -> int:
+        """Steps since the start."""
+        return int(self.facts["epoch"] * len(self.batches) + self.facts["step"])
+
+    def move(self, turn: Turn, total: Tensor) -> None:
+        """Backward, and the step of one turn's optimizer; no gradient is left for another's."""
+        self.fabric.backward(total)
+        turn.wrapped.step()
+        for each in self.turns:
+            each.wrapped.zero_grad()
 
     def seed_dropout(self, seed: int) -> None:
         """What `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there."""
@@ -196,15 +202,17 @@ class Training:
         """Validates, logs, keeps the weights if they are the best so far, and saves the state."""
         number, steps = self.facts["epoch"], len(self.batches)
         row: dict[str, Any] = {"epoch": number + 1, "rate": self.facts["rate"]}
-        if "correct" in self.sums:
-            row["accuracy"] = float(self.sums["correct"] / self.sums["samples"])
-        terms = ["total", *(term.name for turn in self.turns for term in turn.objective.terms)]
-        more = sorted(self.sums.keys() - {"correct", "samples", *terms})
+        for name, (right, of) in SHARES.items():
+            if right in self.sums:
+                row[name] = float(self.sums[right] / self.sums[of])
+        counted = {"images", *(name for pair in SHARES.values() for name in pair)}
+        terms = ["total", *self.terms]
+        more = sorted(self.sums.keys() - {*counted, *terms})
         row |= {name: float(self.sums[name] / steps) for name in [*terms, *more]}
         self.check_finite(row)
         row |= self.fabric.broadcast(self.validate())  # normalisation differs between processes: one decides
         self.check_finite(row)
-        row |= {"seconds": seconds, "images_per_second": float(self.sums["samples"]) / seconds}
+        row |= {"seconds": seconds, "images_per_second": float(self.sums["images"]) / seconds}
         self.facts["log"].append(row)
         self.facts["seconds"] += seconds
         self.facts |= {"epoch": number + 1, "step": 0}

@@ -1,12 +1,22 @@
-"""Losses: one file each. `LOSSES` is the table that the text form of an objective reads."""
+"""Losses: one file each. `LOSSES` is the table that the text form of an objective reads.
+
+`ALIGNMENTS` is the table of those that compare two domains.
+"""
 
 from spacewise.losses.additive_angular_margin import AdditiveAngularMargin, additive_angular_margin
+from spacewise.losses.alignment import Alignment, Domains
 from spacewise.losses.angular import Angular, angular
 from spacewise.losses.binary_crossentropy import BinaryCrossEntropy, binary_crossentropy
 from spacewise.losses.center import Center, center
 from spacewise.losses.complement_entropy import ComplementEntropy, complement_entropy
+from spacewise.losses.conditional_sliced_wasserstein import (
+    ConditionalSlicedWasserstein,
+    conditional_sliced_wasserstein,
+)
 from spacewise.losses.contrastive import Contrastive, contrastive
+from spacewise.losses.coral import Coral, coral
 from spacewise.losses.crossentropy import CrossEntropy
+from spacewise.losses.domain_adversarial import DomainAdversarial
 from spacewise.losses.focal import Focal, focal
 from spacewise.losses.guided_complement_entropy import GuidedComplementEntropy, guided_complement_entropy
 from spacewise.losses.hinge import Hinge, hinge
@@ -15,9 +25,11 @@ from spacewise.losses.large_margin_cosine import LargeMarginCosine, large_margin
 from spacewise.losses.lifted_structure import LiftedStructure, lifted_structure
 from spacewise.losses.loss import Loss, Term
 from spacewise.losses.margin import Margin, margin
+from spacewise.losses.maximum_mean_discrepancy import MaximumMeanDiscrepancy, maximum_mean_discrepancy
 from spacewise.losses.npair import NPair, npair
 from spacewise.losses.prototype_conformity import PrototypeConformity
 from spacewise.losses.proxy_nca import ProxyNCA, proxy_nca
+from spacewise.losses.sliced_wasserstein import SlicedWasserstein, sliced_wasserstein
 from spacewise.losses.smooth_triplet import SmoothTriplet, smooth_triplet
 from spacewise.losses.supcon import SupCon, supcon
 
@@ -43,15 +55,29 @@ LOSSES: dict[str, type[Loss]] = {
     "additive_angular_margin": AdditiveAngularMargin,
 }
 
+ALIGNMENTS: dict[str, type[Alignment]] = {
+    "sliced_wasserstein": SlicedWasserstein,
+    "conditional_sliced_wasserstein": ConditionalSlicedWasserstein,
+    "maximum_mean_discrepancy": MaximumMeanDiscrepancy,
+    "coral": Coral,
+    "domain_adversarial": DomainAdversarial,
+}
+
 __all__ = [
+    "ALIGNMENTS",
     "LOSSES",
     "AdditiveAngularMargin",
+    "Alignment",
     "Angular",
     "BinaryCrossEntropy",
     "Center",
     "ComplementEntropy",
+    "ConditionalSlicedWasserstein",
     "Contrastive",
+    "Coral",
     "CrossEntropy",
+    "DomainAdversarial",
+    "Domains",
     "Focal",
     "GuidedComplementEntropy",
     "Hinge",
@@ -60,9 +86,11 @@ __all__ = [
     "LiftedStructure",
     "Loss",
     "Margin",
+    "MaximumMeanDiscrepancy",
     "NPair",
     "PrototypeConformity",
     "ProxyNCA",
+    "SlicedWasserstein",
     "SmoothTriplet",
     "SupCon",
     "Term",
@@ -71,7 +99,9 @@ __all__ = [
     "binary_crossentropy",
     "center",
     "complement_entropy",
+    "conditional_sliced_wasserstein",
     "contrastive",
+    "coral",
     "focal",
     "guided_complement_entropy",
     "hinge",
@@ -79,8 +109,10 @@ __all__ = [
     "large_margin_cosine",
     "lifted_structure",
     "margin",
+    "maximum_mean_discrepancy",
     "npair",
     "proxy_nca",
+    "sliced_wasserstein",
     "smooth_triplet",
     "supcon",
 ]

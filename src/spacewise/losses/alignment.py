@@ -28,6 +28,15 @@ class Domains:
     target_labels: Tensor
     target_probability: Tensor
 
+    @property
+    def sampled(self) -> Tensor:
+        """Target samples that stand for the whole target: those without a label, or all where each has one.
+
+        The few labelled ones come again and again, and would draw the distribution to themselves.
+        """
+        unlabelled = self.target_labels < 0
+        return self.target[unlabelled] if unlabelled.any() else self.target
+
 
 class Alignment(Loss):
     """A number that falls as the vectors of two domains come to lie in the same places.

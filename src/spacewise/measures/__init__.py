@@ -7,6 +7,7 @@
 - `approximate`: the same by an index, and what that loses
 - `representation`: are test samples embedded where training put their class?
 - `separation`: how far do classes lie apart, against how far each spreads?
+- `domains`: how far do two domains lie apart, and do their classes lie together?
 - `scores`: how much does a sample look like what was trained on?
 - `rejection`: can what was never trained on be rejected?
 - `projection`: what does a space look like on paper?
@@ -22,6 +23,7 @@ from spacewise.measures import (
     accuracy,
     approximate,
     confusion,
+    domains,
     nearest,
     planes,
     projection,
@@ -37,6 +39,7 @@ __all__ = [
     "accuracy",
     "approximate",
     "confusion",
+    "domains",
     "nearest",
     "planes",
     "projection",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from spacewise.nets.aconvnet import aconvnet
+from spacewise.nets.branch import branch
 from spacewise.nets.caffenet import caffenet
 from spacewise.nets.chain import Chain, output_sizes, parameter_count, read_space, wrap
 from spacewise.nets.ding import ding
@@ -12,6 +13,7 @@ from spacewise.nets.spp import spp
 from spacewise.nets.vgg import vgg16
 from spacewise.nets.vision import densenet121, mobilenet_v2
 from spacewise.nets.wideresnet import wrn28_2, wrn28_10
+from spacewise.nets.y_shaped import y_shaped
 
 NETS: dict[str, Callable[..., Chain]] = {
     "aconvnet": aconvnet,
@@ -33,12 +35,15 @@ NETS: dict[str, Callable[..., Chain]] = {
     "netD": netD,
     "netE": netE,
     "netF": netF,
+    "branch": branch,
+    "y-shaped": y_shaped,
 }
 
 __all__ = [
     "NETS",
     "Chain",
     "aconvnet",
+    "branch",
     "caffenet",
     "densenet121",
     "ding",
@@ -61,4 +66,5 @@ __all__ = [
     "wrap",
     "wrn28_2",
     "wrn28_10",
+    "y_shaped",
 ]

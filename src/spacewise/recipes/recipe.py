@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ class Arm:
         net, objective: as in an experiment.
         regime: settings that differ from the recipe's.
         given: the network starts from the weights that `--data weights=FILE` names, where it does.
+        about: what else tells this arm from others, for the recipe's own `build` and `finish`.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Arm:
     objective: Sequence[str]
     regime: Mapping[str, Any] = field(default_factory=dict)
     given: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Recipe:
         finish: turns the finished runs into tables, figures and a page; returns what it made.
         masks: `--data masks=DIR` may name masks of the images.
         moments: at how many moments, evenly spaced from the start on, the weights are kept.
+        also: names of further folders that it needs, beside `data`.
+        optional: without `--data` it runs on simulated images.
+        build: the experiment of an arm and fold, where it is not of one source, net, objective and regime.
     """
 
     name: str
@@ -68,6 +74,15 @@ class Recipe:
     finish: Callable[[Recipe, Mapping[str, Sequence[runs.Run]], Asked, Path], Path]
     moments: int = 0
     masks: bool = False
+    also: Sequence[str] = ()
+    optional: bool = False
+    build: Callable[[Recipe, str, int, Asked], Experiment] | None = None
+
+    @property
+    def usage(self) -> str:
+        """How its data are named on the command line."""
+        named = " ".join(f"--data {name}=DIR" for name in (self.data, *self.also))
+        return f"[{named}]" if self.optional else named
 
 
 @dataclass(frozen=True)
@@ -129,12 +144,16 @@ def first_of_its_kind(catalogue: Mapping[str, Arm], key: str) -> str:
     return next(
         name
         for name, arm in catalogue.items()
-        if (arm.net, arm.objective, arm.regime) == (wanted.net, wanted.objective, wanted.regime)
+        if (arm.net, arm.objective, arm.regime, arm.about)
+        == (wanted.net, wanted.objective, wanted.regime, wanted.about)
     )
 
 
 def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     """The experiment of one arm and fold."""
+    if recipe.build:
+        epochs = [] if asked.epochs is None else [f"epochs={asked.epochs}"]
+        return changed_experiment(recipe.build(recipe, key, fold, asked), [*epochs, *asked.changes])
     arm = recipe.catalogue[key]
     regime = {**recipe.regime, **arm.regime} | ({} if asked.epochs is None else {"epochs": asked.epochs})
     weights = {"weights": str(asked.places["weights"])} if arm.given and "weights" in asked.places else {}
@@ -172,8 +191,21 @@ def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
     finished: dict[str, list[runs.Run]] = {}
     for number, planned in enumerate(experiments, start=1):
         console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
-        finished.setdefault(planned.key, []).append(ensure(planned.experiment, planned.folder))
+        first = shared_pretraining(planned.experiment, out)
+        finished.setdefault(planned.key, []).append(ensure(planned.experiment, planned.folder, pretrained=first))
     return recipe.finish(recipe, finished, asked, out)
+
+
+def shared_pretraining(experiment: Experiment, out: Path) -> Path | None:
+    """The pretraining that a transfer begins with, made if it is not there; transfers that agree in it share it."""
+    first = experiment.pretraining()
+    if first is None:
+        return None
+    folder = out / "runs" / f"pretraining-{hashlib.sha256(first.yaml().encode()).hexdigest()[:8]}"
+    if not folder.exists() or runs.status(folder) != "finished":
+        console.print(f"pretraining on the source: {folder.name}")
+        ensure(first, folder)
+    return folder
 
 
 def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
@@ -183,7 +215,11 @@ def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
         InputError: an option of another form or name, one given twice, a missing folder or file, or none for
             this recipe's images.
     """
-    takes = [recipe.data, *(["weights"] if any(recipe.catalogue[key].given for key in recipe.arms) else [])]
+    takes = [
+        recipe.data,
+        *recipe.also,
+        *(["weights"] if any(recipe.catalogue[key].given for key in recipe.arms) else []),
+    ]
     takes += ["masks"] if recipe.masks else []
     found: dict[str, Path] = {}
     for option in given:
@@ -195,10 +231,11 @@ def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:
         if name in found:
             raise InputError(f"--data names {name} twice: {found[name]} and {path}")
         found[name] = Path(path).expanduser()
-    if recipe.data not in found:
-        raise InputError(f"{recipe.name} needs --data {recipe.data}=DIR, the folder of the {recipe.data}")
-    if not found[recipe.data].is_dir():
-        raise InputError(f"{found[recipe.data]} is no folder; --data {recipe.data}=DIR takes that of the images")
+    for name in () if recipe.optional and not found else (recipe.data, *recipe.also):
+        if name not in found:
+            raise InputError(f"{recipe.name} needs --data {name}=DIR, the folder of the {name}")
+        if not found[name].is_dir():
+            raise InputError(f"{found[name]} is no folder; --data {name}=DIR takes that of the images")
     if "masks" in found and not found["masks"].is_dir():
         raise InputError(f"{found['masks']} is no folder; --data masks=DIR takes that of the masks")
     if "weights" in found and not found["weights"].is_file():

@@ -19,6 +19,9 @@ from spacewise.sources.mstar import mstar
 from spacewise.sources.products import holds as holds_products
 from spacewise.sources.products import products
 from spacewise.sources.simulated import simulated
+from spacewise.sources.simulated_zones import simulated_zones
+from spacewise.sources.so2sat import holds as holds_so2sat
+from spacewise.sources.so2sat import so2sat
 from spacewise.sources.source import Source
 from spacewise.sources.svhn import holds as holds_svhn
 from spacewise.sources.svhn import svhn
@@ -34,8 +37,11 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "cifar": cifar,
     "svhn": svhn,
     "tiny-imagenet": tiny_imagenet,
+    "so2sat": so2sat,
     "simulated": simulated,
+    "simulated-zones": simulated_zones,
 }
+SIMULATED = ("simulated", "simulated-zones")
 # told by files that only they have
 MARKED = {
     "cub": holds_cub,
@@ -44,6 +50,7 @@ MARKED = {
     "cifar": holds_cifar,
     "svhn": holds_svhn,
     "tiny-imagenet": holds_tiny_imagenet,
+    "so2sat": holds_so2sat,
 }
 
 __all__ = [
@@ -60,6 +67,8 @@ __all__ = [
     "products",
     "recognise",
     "simulated",
+    "simulated_zones",
+    "so2sat",
     "svhn",
     "tiny_imagenet",
 ]
@@ -68,8 +77,8 @@ __all__ = [
 def recognise(root: str | Path) -> str:
     """The format of a folder by its look.
 
-    `cub`, `products`, `cars`, `cifar`, `svhn`, `tiny-imagenet` where the folder, or one directly in it, holds
-    files that only that set has; `mstar` where a folder is named like `17_DEG`; else `folder`.
+    `cub`, `products`, `cars`, `cifar`, `svhn`, `tiny-imagenet`, `so2sat` where the folder, or one directly in it,
+    holds files that only that set has; `mstar` where a folder is named like `17_DEG`; else `folder`.
 
     Raises:
         InputError: the folder holds several of these sets.
@@ -87,13 +96,13 @@ def recognise(root: str | Path) -> str:
 
 
 def open_source(data: str, name: str = "") -> Source:
-    """Opens a folder in the format that is named, or recognised; `simulated` needs none.
+    """Opens a folder in the format that is named, or recognised; `simulated` and `simulated-zones` need none.
 
     Raises:
         InputError: no folder is given, or the format is unknown.
     """
-    if data == "simulated" and name in ("", "simulated"):
-        return simulated()
+    if data in SIMULATED and name in ("", data):
+        return SOURCES[data]()
     if not data:
         raise InputError("--data is missing: a folder of images, or simulated")
     if name and name not in SOURCES:

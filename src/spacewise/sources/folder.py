@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spacewise.describe import described
-from spacewise.errors import InputError
+from spacewise.errors import InputError, unknown
 from spacewise.sources import images
 from spacewise.sources.source import Source, file_stamp
 
@@ -37,7 +37,7 @@ class Listing(NamedTuple):
 
 
 @described
-def folder(root: str | Path) -> Source:
+def folder(root: str | Path, *, classes: Mapping[str, str] | None = None) -> Source:
     """Pictures below `root`, the class of each being its folder's name; formats as `images.decode`.
 
     Layouts: `root/CLASS/picture`; or `root/train/CLASS/picture` beside `test` and `val` or `validation`,
@@ -46,22 +46,29 @@ def folder(root: str | Path) -> Source:
 
     Images: (band, height, width) in the dtype and size of the file.
 
+    Args:
+        classes: folder -> name of its class, which several folders may share; folders that are not named are
+            left out unread. None: every folder, under its own name.
+
     Raises:
         InputError: no such folder; no class folders; a class folder without pictures or with folders in
-            it; pictures outside a class folder. On reading: whatever `images.decode` refuses.
+            it; pictures outside a class folder; `classes` that are empty or name no folder. On reading:
+            whatever `images.decode` refuses.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"folder: {root} is no folder, expected one with {LAYOUT}")
     top = _top(root)
-    rows = [row for split, parent in _parents(top) for row in _samples(root, split, parent)]
+    parents = list(_parents(top))
+    names = _names(root, [parent for _, parent in parents], classes)
+    rows = [row for split, parent in parents for row in _samples(root, split, parent, names)]
     rows.sort(key=lambda row: row["id"])
     files = [root / row["id"] for row in rows]
     facts = pd.DataFrame(rows)
     if not facts["split"].ne("").any():
         facts = facts.drop(columns="split")
     reader = partial(_read, files)
-    stamp = file_stamp(root, files, VERSION)
+    stamp = file_stamp(root, files, VERSION)  # of the chosen files: other names for them are the same images
     return Source("folder", facts, reader, root, stamp, fit="resize", amplitude="intensity")
 
 
@@ -114,16 +121,31 @@ def _parents(top: Path) -> Iterator[tuple[str, Path]]:
         yield SPLITS[child.name.lower()], child
 
 
-def _samples(root: Path, split: str, parent: Path) -> Iterator[dict[str, str]]:
+def _names(root: Path, parents: Sequence[Path], classes: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Folder -> name of its class, of the folders that are read."""
+    found = sorted({child.name for parent in parents for child in _list(parent).folders})
+    if classes is None:
+        return {name: name for name in found}
+    if not classes:
+        raise InputError(f"folder: classes names no folder of {root}, expected some such as {{'Beach': 'beach'}}")
+    for name, label in classes.items():
+        if name not in found:
+            raise unknown(f"class folder of {root}", name, found)
+        if not label:
+            raise InputError(f"folder: classes gives '{name}' no name, expected one such as '{name.lower()}'")
+    return classes
+
+
+def _samples(root: Path, split: str, parent: Path, names: Mapping[str, str]) -> Iterator[dict[str, str]]:
     listing = _list(parent)
     if not listing.folders:
         held = "pictures directly in it" if listing.pictures else "no class folders"
         raise InputError(f"folder: {parent} has {held}, expected {LAYOUT}")
     if listing.pictures:
         raise InputError(f"folder: {listing.pictures[0]} lies beside class folders, expected it in one of them")
-    for child in listing.folders:
+    for child in (child for child in listing.folders if child.name in names):
         for picture in _class_pictures(child):
-            yield {"id": picture.relative_to(root).as_posix(), "label": child.name, "split": split}
+            yield {"id": picture.relative_to(root).as_posix(), "label": names[child.name], "split": split}
 
 
 def _class_pictures(child: Path) -> list[Path]:

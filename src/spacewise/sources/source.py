@@ -33,6 +33,8 @@ class Source:
             too small: chips, whose pixel spacing carries meaning) or `"resize"` (scenes).
         amplitude: what the pixel values are: `"magnitude"` (radar, linear: the square root is taken
             before a network sees it) or `"intensity"` (pictures).
+        slab: where many samples are read faster than one by one: samples `first` to `last` - 1, in the order
+            of the facts, as (sample, band, height, width), each equal to what the reader gives.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Source:
     stamp: str = ""
     fit: str = "crop"
     amplitude: str = "intensity"
+    slab: Callable[[int, int], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         if len(self.facts) == 0:

@@ -1,12 +1,14 @@
-"""Which samples train, validate, test or confuse. `SPLITS` is the table that an experiment reads."""
+"""Which samples train, with or without labels, validate, test or confuse. `SPLITS` is what an experiment reads."""
 
 from collections.abc import Callable
 
 from spacewise.sources.source import Source
 from spacewise.splits.disjoint import class_disjoint
-from spacewise.splits.drawn import kfold, stratified
+from spacewise.splits.drawn import hold_out, kfold, stratified
 from spacewise.splits.facts import by_fact, folders, mstar_confusers, mstar_seen_unseen, roles
-from spacewise.splits.split import Part, Split, hold_out, select
+from spacewise.splits.few_label import few_label
+from spacewise.splits.group import group_disjoint
+from spacewise.splits.split import Part, Split, restricted, select
 
 SPLITS: dict[str, Callable[..., Split]] = {
     "by-fact": by_fact,
@@ -17,6 +19,8 @@ SPLITS: dict[str, Callable[..., Split]] = {
     "stratified": stratified,
     "kfold": kfold,
     "class-disjoint": class_disjoint,
+    "group-disjoint": group_disjoint,
+    "few-label": few_label,
 }
 
 
@@ -38,11 +42,14 @@ __all__ = [
     "by_fact",
     "class_disjoint",
     "default",
+    "few_label",
     "folders",
+    "group_disjoint",
     "hold_out",
     "kfold",
     "mstar_confusers",
     "mstar_seen_unseen",
+    "restricted",
     "roles",
     "select",
     "stratified",

@@ -7,6 +7,7 @@ import numpy as np
 from spacewise.describe import described
 from spacewise.errors import InputError
 from spacewise.sources.source import Source
+from spacewise.splits.drawn import check_share, seeded
 from spacewise.splits.split import Part, Split, check_classes
 
 
@@ -26,11 +27,8 @@ def class_disjoint(source: Source, *, validation: float | None = None, seed: int
     Raises:
         InputError: fewer than two training classes, none to test, or a share outside 0 to below 1.
     """
-    if validation is not None and not 0 <= validation < 1:
-        raise InputError(f"validation must be a share from 0 to below 1, not {validation}")
-    if min(seed, fold) < 0:
-        raise InputError(f"seed and fold must be 0 or more, not {seed} and {fold}")
-    generator = np.random.default_rng([seed, fold])
+    check_share(validation or 0)
+    generator = seeded(seed, fold)
     training, tested = _halves(source, generator)
     held = round((0.2 if validation is None else validation) * len(training))
     held = max(2, held) if validation != 0 else 0

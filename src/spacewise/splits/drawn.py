@@ -10,7 +10,7 @@ import pandas as pd
 from spacewise.describe import described
 from spacewise.errors import InputError
 from spacewise.sources.source import Source
-from spacewise.splits.split import Split, assembled, hold_out
+from spacewise.splits.split import Split, assembled
 
 
 @described
@@ -52,3 +52,42 @@ def _hold_out_rest(
     labels = source.facts["label"].to_numpy()
     kept, held = hold_out(rest, labels[rest], validation, seed)
     return assembled(source, tuple(sorted(set(labels[rest]))), kept, held, tested, rest[:0], "", "")
+
+
+def check_share(validation: float) -> None:
+    """Raises `InputError` for a share that would hold out everything, or is none."""
+    if not 0 <= validation < 1:
+        raise InputError(f"validation must be a share from 0 to below 1, not {validation}")
+
+
+def seeded(seed: int, fold: int, stream: int = 0) -> np.random.Generator:
+    """What draws for a seed and a fold; streams above 0 draw independently. Raises `InputError` below 0."""
+    if min(seed, fold) < 0:
+        raise InputError(f"seed and fold must be 0 or more, not {seed} and {fold}")
+    return np.random.default_rng([seed, fold, *([stream] if stream else [])])
+
+
+def hold_out(
+    rows: np.ndarray, labels: np.ndarray, share: float, seed: int | Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits rows into (kept, held out), the same share of each class, at least one of each on both sides.
+
+    Raises:
+        InputError: the share is not in [0, 1), or a class has a single sample to divide.
+    """
+    if len(rows) == 0:
+        raise InputError("the split leaves no training samples")
+    if any(number < 0 for number in np.atleast_1d(seed)):
+        raise InputError(f"seed and fold must be 0 or more, not {seed}")
+    check_share(share)
+    if share == 0:
+        return rows, rows[:0]
+    generator = np.random.default_rng(seed)
+    held = []
+    for name in sorted(set(labels)):
+        mine = generator.permutation(rows[labels == name])
+        if len(mine) < 2:
+            raise InputError(f"class '{name}' has {len(mine)} training sample: too few to hold one out")
+        held.append(mine[: min(max(1, round(share * len(mine))), len(mine) - 1)])
+    out = np.sort(np.concatenate(held))
+    return np.setdiff1d(rows, out), out

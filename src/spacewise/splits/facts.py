@@ -6,7 +6,8 @@ import numpy as np
 
 from spacewise.describe import described
 from spacewise.sources.source import Source
-from spacewise.splits.split import Split, Where, assembled, check_classes, hold_out, select
+from spacewise.splits.drawn import hold_out
+from spacewise.splits.split import Split, Where, assembled, check_classes, select
 
 MSTAR_CLASSES = ("BMP2", "BTR70", "T72", "BTR60", "2S1", "BRDM2", "D7", "T62", "ZIL131", "ZSU23-4")
 MSTAR_TRAINING_SERIALS = {"BMP2": "c21", "BTR70": "c71", "T72": "132"}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from spacewise.describe import description
 from spacewise.errors import InputError, unknown
 from spacewise.sources.source import Source
 
@@ -55,6 +56,8 @@ class Split:
             may be empty.
         confusers: samples of classes that the network never learns; may be empty.
         group: the fact that must not be shared between training and test, "" where there is none.
+        unlabelled: training samples whose labels must not be used, nor counted as known; empty where it is
+            not given.
     """
 
     source: Source
@@ -63,6 +66,12 @@ class Split:
     test: Part
     confusers: Part
     group: str = ""
+    unlabelled: Part = None  # type: ignore[assignment]  # an empty part needs the source
+
+    def __post_init__(self) -> None:
+        if self.unlabelled is None:
+            empty = Part(self.source, np.zeros(0, np.int64), self.train.classes)
+            object.__setattr__(self, "unlabelled", empty)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -75,7 +84,8 @@ class Split:
 
     @property
     def parts(self) -> dict[str, Part]:
-        names = ("train", "validation", "test", "confusers")
+        """The parts by name; `unlabelled` only where there are such samples."""
+        names = ("train", "validation", "test", "confusers", *(("unlabelled",) if len(self.unlabelled) else ()))
         return {name: getattr(self, name) for name in names}
 
     def digest(self) -> str:
@@ -98,12 +108,16 @@ class Split:
     def leaks(self, digests: np.ndarray) -> list[str]:
         """What two parts share: identical images, and values of the grouping fact. One line each.
 
+        Labelled and unlabelled training samples may share both: they are training samples alike.
+
         Args:
             digests: (sample of the source,) digest of each image's pixels.
         """
         found = []
         names = [name for name, part in self.parts.items() if len(part)]
         for first, second in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
+            if (first, second) == ("train", "unlabelled"):
+                continue
             one, other = self.parts[first], self.parts[second]
             found += _shared_images(first, one, second, other, digests)
             if self.group and (first, second) != ("test", "confusers"):
@@ -180,28 +194,28 @@ def _novelty(source: Source, train: np.ndarray, test: np.ndarray, fact: str) -> 
     return {"seen": seen, "unseen": ~seen}
 
 
-def hold_out(
-    rows: np.ndarray, labels: np.ndarray, share: float, seed: int | Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Splits rows into (kept, held out), the same share of each class, at least one of each on both sides.
+def restricted(split: Split, classes: Sequence[str]) -> Split:
+    """The same parts as a classifier of other classes sees them: that of another domain's network.
+
+    The description stays that of the split, which an experiment makes first.
+
+    Args:
+        classes: of the network, in its order; those of the split are among them.
 
     Raises:
-        InputError: the share is not in [0, 1), or a class has a single sample to divide.
+        InputError: a class is named twice, one of the split's is not among them, or one of the confusers' is.
     """
-    if len(rows) == 0:
-        raise InputError("the split leaves no training samples")
-    if any(number < 0 for number in np.atleast_1d(seed)):
-        raise InputError(f"seed and fold must be 0 or more, not {seed}")
-    if not 0 <= share < 1:
-        raise InputError(f"validation must be a share from 0 to below 1, not {share}")
-    if share == 0:
-        return rows, rows[:0]
-    generator = np.random.default_rng(seed)
-    held = []
-    for name in sorted(set(labels)):
-        mine = generator.permutation(rows[labels == name])
-        if len(mine) < 2:
-            raise InputError(f"class '{name}' has {len(mine)} training sample: too few to hold one out")
-        held.append(mine[: min(max(1, round(share * len(mine))), len(mine) - 1)])
-    out = np.sort(np.concatenate(held))
-    return np.setdiff1d(rows, out), out
+    known = tuple(classes)
+    twice = sorted({name for name in known if known.count(name) > 1})
+    if twice:
+        raise InputError(f"class '{twice[0]}' is named twice among the {len(known)} classes of the network")
+    for name in dict.fromkeys([*split.classes, *split.validation.classes, *split.test.classes]):
+        if name not in known:
+            raise unknown(f"class of {split.source.root or split.source.name}", name, known)
+    learnt = sorted(set(split.confusers.facts["label"]) & set(known))
+    if learnt:
+        raise InputError(f"class '{learnt[0]}' of the confusers is one that the network learns")
+    names = ("train", "validation", "test", "confusers", "unlabelled")
+    made = replace(split, **{name: replace(getattr(split, name), classes=known) for name in names})
+    object.__setattr__(made, "description", description(split))
+    return made

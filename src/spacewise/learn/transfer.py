@@ -1,0 +1,235 @@
+"""The transfer regime: from a domain with many labels to one with few, by a network of two branches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from spacewise import runs
+from spacewise.cache import Decoded, decoded
+from spacewise.errors import InputError, unknown
+from spacewise.learn import state
+from spacewise.learn.batches import mixed
+from spacewise.learn.embed import fabric
+from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some
+from spacewise.learn.streams import Stream, Streams, View
+from spacewise.learn.supervised import supervised
+from spacewise.learn.training import Logger
+from spacewise.learn.transfer_training import TransferTraining
+from spacewise.nets.chain import output_sizes, read_space
+from spacewise.nets.y_shaped import Branch, YShaped, start_target_from_source
+from spacewise.objective import Objective
+from spacewise.regime import Pretraining, Supervised, Transfer, transfer_settings
+from spacewise.splits import Part, Split, restricted
+
+
+def transfer(
+    net: YShaped,
+    objective: Objective,
+    source: Split,
+    target: Split,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    resume: bool = False,
+    pretrained: Path | None = None,
+    logger: Logger | None = None,
+    **settings: Any,
+) -> runs.Run:
+    """Trains a Y-shaped network across two domains and returns its run, which is the target's.
+
+    Args:
+        net: two branches; trained in place.
+        objective: terms on its spaces, of the labelled samples of both domains.
+        source: the domain with labels; its training part is learnt from.
+        target: the domain with few: its training part has labels, its unlabelled part has none. Its classes are
+            among the source's.
+        out: the run's folder, which must not exist, unless `resume` continues it. The pretraining is a run of its
+            own in `out/source`.
+        seed: of streams, projections and dropout. The network has its weights already.
+        pretrained: a finished run that is the very pretraining which `settings` ask for, so that several transfers
+            share it.
+        logger: called after every epoch.
+        settings: see `Transfer`: `epochs=10, steps=100, alternate=["sliced_wasserstein@embedding"] …`.
+
+    Raises:
+        InputError: an unknown setting, space or part; classes of the target that the source does not have; a class
+            without a label that nothing teaches; bands that do not fit a branch; a stream without samples; a run
+            that exists; a pretraining other than asked for; an objective that is no longer finite.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
+    """
+    chosen = transfer_settings(settings)
+    check_keep(chosen)
+    out = Path(out)
+    target = restricted(target, source.classes)
+    objectives = _objectives(net, objective, chosen, target, seed)
+    chosen = chosen.model_copy(update={"alternate": objectives[1].texts() if len(objectives) > 1 else []})
+    _check(chosen, objectives, source, target)
+    experiment = runs.describe(net, objective.texts(), target, chosen, seed, origin=source)
+    refuse_or_resume(out, experiment, target, resume, origin=source)
+    images = {"source": decoded(source.source, net.branch("source").size), "target": decoded(target.source, net.size)}
+    fits(net.branch("source"), images["source"], source)
+    fits(net, images["target"], target)
+    lightning = fabric(chosen.precision, strategy=_strategy())
+    lightning.launch()
+    streams = _streams(images, source, target, chosen, objectives, seed, lightning)
+    if not resume and lightning.is_global_zero:
+        notes = [*target.leaks(images["target"].digests), *_unlabelled(target)]
+        runs.create(out, experiment, target, notes, origin=source)
+    lightning.barrier()
+    if not (out / state.FILE).is_file():
+        _begin(net, chosen, source, target, images, out, seed, pretrained, logger)
+    with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
+        TransferTraining(net, objectives, target, streams, out, experiment, lightning, logger).run()
+    run = runs.Run(out, experiment, net, target, origin=source)
+    run.load("best")
+    return run
+
+
+def _objectives(net: YShaped, objective: Objective, settings: Transfer, target: Split, seed: int) -> list[Objective]:
+    """What the steps of a batch minimise, bound to both branches."""
+    objectives = [objective, *([Objective(*settings.alternate)] if settings.alternate else [])]
+    names = [term.name for each in objectives for term in each.terms]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"'{name}' stands in the objective and in alternate; give each step terms of its own")
+    for each in objectives:
+        each.bind(net, len(target.classes), output_sizes(net), seed, domains=2)
+        each.check_batch(settings.target_batch)
+    _check_dimensions(net, objectives)
+    return objectives
+
+
+def _check_dimensions(net: YShaped, objectives: list[Objective]) -> None:
+    """Raises `InputError` where a term's space is of other dimension in the two branches, or missing in one."""
+    found = {}
+    for name in ("source", "target"):
+        branch = net.branch(name)
+        training = branch.training
+        with torch.no_grad():
+            found[name] = branch.eval()(torch.zeros(1, branch.bands, branch.size, branch.size))
+        branch.train(training)
+    for space in sorted({space for each in objectives for space in each.spaces}):
+        if space.partition(":")[0] not in found["source"]:
+            raise unknown("space of the source's branch", space.partition(":")[0], found["source"])
+        one, other = (read_space(found[name], space).shape[1] for name in ("source", "target"))
+        if one != other:
+            raise InputError(
+                f"space '{space}' has {one} dimensions in the source's branch and {other} in the target's; "
+                "place the term on a space that both share, such as embedding"
+            )
+
+
+def _check(settings: Transfer, objectives: list[Objective], source: Split, target: Split) -> None:
+    """Raises `InputError` for parts that are never reached, and classes that nothing teaches."""
+    aligns = any(each.aligns for each in objectives)
+    if aligns and not settings.batch:
+        raise InputError("an alignment compares the target with the source, and batch=0 takes no source samples")
+    if {*settings.freeze} == {"source", "target", "embedding", "head"}:
+        raise InputError("freeze holds every part of the network: nothing is left to train")
+    if settings.batch or settings.pretraining:
+        return
+    if len(target.train) == 0:
+        raise InputError("the target has no labelled training sample, and there is no source to learn from")
+    missing = sorted(set(target.test.facts["label"]) - set(target.train.facts["label"]))
+    if missing:
+        raise InputError(
+            f"the target's labels hold no '{missing[0]}'{_and_more(missing)}, and there is no source to learn it from: "
+            f"take {len(target.classes)} labels or more, a pretraining, or a source (batch above 0)"
+        )
+
+
+def _and_more(names: list[str]) -> str:
+    return f" (nor {len(names) - 1} more of its classes)" if len(names) > 1 else ""
+
+
+def _unlabelled(target: Split) -> list[str]:
+    """What a reader must know: tested classes that only the source teaches."""
+    missing = sorted(set(target.test.facts["label"]) - set(target.train.facts["label"]))
+    return [f"no label of the target for {', '.join(missing)}: learnt from the source alone"] if missing else []
+
+
+def _strategy() -> str:
+    """Some parameters wait in every step: the other branch's, the head's under an alignment of the embedding."""
+    return "ddp_find_unused_parameters_true" if "LOCAL_WORLD_SIZE" in os.environ else "auto"
+
+
+def _streams(
+    images: dict[str, Decoded],
+    source: Split,
+    target: Split,
+    settings: Transfer,
+    objectives: list[Objective],
+    seed: int,
+    lightning: Fabric,
+) -> Streams:
+    """This process's share of the three streams."""
+    view = View(settings.shift, settings.flip, settings.crop)
+    share = (lightning.global_rank, lightning.world_size)
+
+    def stream(name: str, domain: str, part: Part, batch: int, number: int, *, labelled: bool = True) -> Stream:
+        labels = torch.tensor(part.labels) if labelled else torch.full((len(part),), -1)
+        rows = torch.from_numpy(part.rows)
+        its = images[domain].images
+        return Stream(name, its, rows, labels, batch=batch, view=view, seed=mixed(seed, number), share=share)
+
+    everything = _training_images(target)
+    labelled = stream("labelled target samples", "target", target.train, settings.target_batch, 1)
+    first = stream("labelled source samples", "source", source.train, settings.batch, 0) if settings.batch else None
+    aligned = any(each.aligns for each in objectives)
+    size = settings.unlabelled_batch
+    rest = stream("unlabelled target samples", "target", everything, size, 2, labelled=False) if aligned else None
+    return Streams(first, labelled, rest, settings.steps)
+
+
+def _training_images(target: Split) -> Part:
+    """All of the target's training images, with and without a label."""
+    rows = torch.cat([torch.from_numpy(part.rows) for part in (target.train, target.unlabelled)]).sort().values
+    return Part(target.source, rows.numpy(), target.classes)
+
+
+def _begin(
+    net: YShaped,
+    settings: Transfer,
+    source: Split,
+    target: Split,
+    images: dict[str, Decoded],
+    out: Path,
+    seed: int,
+    pretrained: Path | None,
+    logger: Logger | None,
+) -> None:
+    """The network as the first step finds it: each branch's preprocessing, the pretraining, the target's encoder."""
+    branch = net.branch("source")
+    if settings.pretraining is None:
+        branch.preprocess.fit(some(images["source"], source.train), source.source.amplitude)
+    else:
+        _pretrain(branch, settings.pretraining, source, pretrained, out / "source", seed, logger)
+        start_target_from_source(net)
+    net.preprocess.fit(some(images["target"], _training_images(target)), target.source.amplitude)
+
+
+def _pretrain(
+    branch: Branch,
+    settings: Pretraining,
+    source: Split,
+    pretrained: Path | None,
+    own: Path,
+    seed: int,
+    logger: Logger | None,
+) -> None:
+    """Gives the source's branch the weights of its pretraining, which is there, made or continued."""
+    options = settings.model_dump(exclude={"name", "objective"})
+    wanted = runs.describe(branch, settings.objective, source, Supervised(**options), seed)
+    folder = pretrained or own
+    if not pretrained and not (folder.exists() and runs.status(folder) == "finished"):
+        goal = Objective(*settings.objective)
+        supervised(branch, goal, source, out=own, seed=seed, resume=own.exists(), logger=logger, **options)
+        return
+    if runs.read_experiment(folder) != wanted or runs.status(folder) != "finished":
+        raise InputError(f"{folder} is not the finished pretraining that this transfer asks for")
+    runs.Run(folder, wanted, branch, source).load("best")

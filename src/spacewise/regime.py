@@ -1,0 +1,166 @@
+"""How batches become steps: the settings of each regime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spacewise.errors import InputError, suggest
+
+
+class Strict(BaseModel):
+    """A part of an experiment: an unknown key is an error that says which was meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(Strict):
+    """What every regime has.
+
+    Attributes:
+        epochs: after each of which the network is validated, logged and saved.
+        batch: labelled samples a step, over all processes.
+        optimizer: `adamw`, or `sgd` with momentum.
+        rate: the largest learning rate.
+        momentum: of SGD.
+        weight_decay: R(W); on weights of layers, not on biases and normalisation.
+        schedule: `onecycle` (up for a third, then down to nothing), `cosine`, `constant`, `steps`
+            (times 0.9 at every twentieth of the training, as in the released solver of Wang et al.), or
+            `tenths` (a tenth after a third of the training, a hundredth after half, as Ito et al. train).
+        shift: largest translation of a training image in pixels, each way; 0 for none.
+        precision: `bf16`, `float32`, or `auto`: bf16 where the machine multiplies in it.
+        patience: epochs without a better validation figure after which training stops; 0 for never.
+        flip: half of the training images are mirrored left to right.
+        crop: smallest side of a random square that is cut out and enlarged to the image, as a share of the
+            image's side; 1 for none.
+        keep: epochs whose weights are kept, to be audited besides the last: 0 is the start.
+        alternate: terms of a second step in every batch, after another forward pass, by an optimizer of its own:
+            `["complement_entropy@classifier"]` is complement objective training (Chen et al. 2019), alignments
+            are the second step of a transfer.
+        alternate_rate: the largest learning rate of that step; 0 for a tenth of `rate`, as in Ito et al.
+    """
+
+    epochs: int = Field(30, ge=1)
+    batch: int = Field(64, ge=2)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
+    schedule: Literal["onecycle", "cosine", "constant", "steps", "tenths"] = "onecycle"
+    shift: int = Field(0, ge=0)
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    patience: int = Field(0, ge=0)
+    flip: bool = False
+    crop: float = Field(1.0, gt=0, le=1)
+    keep: list[int] = []
+    alternate: list[str] = []
+    alternate_rate: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+
+class Supervised(Settings):
+    """Settings of the supervised regime: an epoch is a pass over the training samples.
+
+    Attributes:
+        copies: 0 for fresh shifts every epoch; n for n fixed translated copies beside each image.
+        per_class: samples of each class in a batch, of batch / per_class classes drawn in proportion to their
+            size; 0 for batches without regard to class.
+        views: how often each sample stands in a batch, each time shifted, mirrored and cut out anew: 2 for the
+            multiviewed batches of Khosla et al. (2020). The batch holds `batch` samples, and `views` times as many
+            images.
+        freeze: steps during which layers that started from given weights stay as they are: their rate is zero
+            (their normalisation goes on following the batches).
+        pretrain: share of the training at its start in which only the objective's first term trains.
+    """
+
+    name: Literal["supervised"] = "supervised"
+    copies: int = Field(0, ge=0)
+    per_class: int = Field(0, ge=0)
+    views: int = Field(1, ge=1)
+    freeze: int = Field(0, ge=0)
+    pretrain: float = Field(0.0, ge=0, lt=1)
+
+
+class Pretraining(Supervised):
+    """How the source's branch is trained before a transfer: a supervised training of its own.
+
+    Attributes:
+        objective: its terms; `["crossentropy@classifier", "supcon@embedding"]` with two views shapes the embedding.
+    """
+
+    objective: list[str] = ["crossentropy@classifier"]
+
+
+class Transfer(Settings):
+    """Settings of the transfer regime: from a labelled source to a target with few labels.
+
+    Every step takes samples from three endless streams: the labelled source, the labelled target, and all of the
+    target's training images without their labels. The objective's terms see the labelled ones of both domains;
+    alignments (in `alternate`, or in the objective for one step together) compare the domains.
+
+    Attributes:
+        pretraining: of the source's branch, before the first step; none for a target that learns alone. The
+            target's encoder then starts from the source's, as far as the shapes fit.
+        steps: of an epoch.
+        batch: labelled source samples a step; 0 for none, as in fine-tuning.
+        target_batch: labelled target samples a step.
+        unlabelled_batch: target samples a step without labels; taken where there is an alignment.
+        freeze: parts of the network (source, target, embedding, head) that stay as the pretraining left them.
+        freeze_alternate: parts that the second step does not move.
+    """
+
+    name: Literal["transfer"] = "transfer"
+    epochs: int = Field(10, ge=1)
+    steps: int = Field(100, ge=1)
+    batch: int = Field(64, ge=0)
+    target_batch: int = Field(32, ge=1)
+    unlabelled_batch: int = Field(64, ge=1)
+    pretraining: Pretraining | None = None
+    freeze: list[Literal["source", "target", "embedding", "head"]] = []
+    freeze_alternate: list[Literal["source", "target", "embedding", "head"]] = []
+
+
+REGIMES: dict[str, type[Supervised] | type[Transfer]] = {"supervised": Supervised, "transfer": Transfer}
+
+
+def supervised_settings(settings: Mapping[str, Any]) -> Supervised:
+    """Raises `InputError` for a wrong key or value."""
+    try:
+        return Supervised(**settings)
+    except ValidationError as error:
+        raise InputError(first_complaint(error, Supervised)) from None
+
+
+def transfer_settings(settings: Mapping[str, Any]) -> Transfer:
+    """Raises `InputError` for a wrong key or value."""
+    try:
+        return Transfer(**settings)
+    except ValidationError as error:
+        raise InputError(first_complaint(error, Transfer)) from None
+
+
+def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first complaint of a validation, as one line with the nearest right key."""
+    complaints = error.errors()
+    # a misspelt key is also a missing one: the misspelling is what helps
+    complaint = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
+    path = [key for key in complaint["loc"] if key not in REGIMES]  # pydantic names the regime that it chose
+    where = ".".join(str(key) for key in path)
+    if complaint["type"] == "extra_forbidden":
+        return f"unknown key '{where}': {suggest(str(path[-1]), _fields(complaint['loc'][:-1], model))}"
+    if complaint["type"] == "missing":
+        return f"key '{where}' is missing"
+    return f"{where}: {complaint['msg'][0].lower()}{complaint['msg'][1:]}, not {complaint['input']!r}"
+
+
+def _fields(path: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """Names of the fields of the model at the end of a path."""
+    for key in path:
+        if key in REGIMES:
+            model = REGIMES[str(key)]
+        elif key in model.model_fields:
+            found = model.model_fields[str(key)].annotation
+            inner = [kind for kind in (found, *getattr(found, "__args__", ())) if hasattr(kind, "model_fields")]
+            model = inner[0] if inner else model
+    return list(model.model_fields)
