@@ -14,6 +14,12 @@ from spacewise.losses.directions import drawn
 Naive = Callable[[Domains, Alignment], float]
 
 
+def sampled(domains: Domains) -> Vectors:
+    """Target samples without a label, or all where each has one."""
+    target, labels = domains.target.tolist(), domains.target_labels.tolist()
+    return [row for row, label in zip(target, labels) if label == -1] or target
+
+
 def squared(one: Sequence[float], other: Sequence[float]) -> float:
     return sum((a - b) ** 2 for a, b in zip(one, other))
 
@@ -34,7 +40,7 @@ def discrepancy(source: Vectors, target: Vectors, bandwidths: Sequence[float], s
 
 def maximum_mean_discrepancy(bandwidths: Sequence[float] = (0.25, 0.5, 1, 2, 4)) -> Naive:
     def loss(domains: Domains, _: Alignment) -> float:
-        source, target = domains.source.tolist(), domains.target.tolist()
+        source, target = domains.source.tolist(), sampled(domains)
         return discrepancy(source, target, bandwidths, typical(source + target))
 
     return loss
@@ -52,7 +58,7 @@ def covariance(vectors: Vectors) -> Vectors:
 
 
 def coral(domains: Domains, _: Alignment) -> float:
-    source, target = covariance(domains.source.tolist()), covariance(domains.target.tolist())
+    source, target = covariance(domains.source.tolist()), covariance(sampled(domains))
     return sum(squared(one, other) for one, other in zip(source, target)) / (4 * len(source) ** 2)
 
 
@@ -65,7 +71,7 @@ def domain_adversarial(domains: Domains, loss: Alignment) -> float:
         return 1 / (1 + math.exp(-sum(a * b for a, b in zip(last[0], hidden)) - last_bias[0]))
 
     source = mean([-math.log(1 - probability(x)) for x in domains.source.tolist()])
-    target = mean([-math.log(probability(x)) for x in domains.target.tolist()])
+    target = mean([-math.log(probability(x)) for x in sampled(domains)])
     return (source + target) / 2
 
 
@@ -75,7 +81,7 @@ def directions(domains: Domains, loss: Alignment) -> Vectors:
 
 
 def sliced_wasserstein(domains: Domains, loss: Alignment) -> float:
-    costs = naive_sliced.by_direction(domains.source.tolist(), domains.target.tolist(), directions(domains, loss))
+    costs = naive_sliced.by_direction(domains.source.tolist(), sampled(domains), directions(domains, loss))
     return max(costs) if loss.options["maximum"] else mean(costs)
 
 

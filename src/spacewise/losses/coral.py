@@ -40,7 +40,7 @@ def _covariance(vectors: Tensor) -> Tensor:
 
 
 class Coral(Alignment):
-    """`coral` as a term of an objective."""
+    """`coral` as a term of an objective, of the target as `Domains.sampled`."""
 
     name = "coral"
 
@@ -48,4 +48,4 @@ class Coral(Alignment):
         super().__init__()
 
     def align(self, domains: Domains) -> Tensor:
-        return coral(domains.source, domains.target)
+        return coral(domains.source, domains.sampled)

@@ -41,8 +41,8 @@ def seeded_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.L
 class DomainAdversarial(Alignment):
     """Binary cross-entropy of a classifier of domains, which learns to tell them apart: source 0, target 1.
 
-    It is the mean over the source and the mean over the target, averaged, so that the sizes of the domains
-    do not matter. The gradient that reaches the vectors is reversed: minimising trains the classifier down
+    It is the mean over the source and the mean over the target, which is `Domains.sampled` here and in the reported
+    accuracy, averaged, so that the sizes of the domains do not matter. The gradient that reaches the vectors is reversed: minimising trains the classifier down
     and the network up. Unlike those of other alignments the value therefore rises as the domains meet: where the
     classifier can only guess, it is log 2. The weight of the term is the paper's lambda for the network, and
     weighs the classifier's gradient, too. The paper lets lambda grow during training; here it is constant.
@@ -78,8 +78,8 @@ class DomainAdversarial(Alignment):
         )
 
     def align(self, domains: Domains) -> Tensor:
-        check_domains(domains.source, domains.target)
-        source, target = self.logits(domains.source), self.logits(domains.target)
+        check_domains(domains.source, domains.sampled)
+        source, target = self.logits(domains.source), self.logits(domains.sampled)
         recognised = [(source <= 0).float().mean(), (target > 0).float().mean()]
         self.reported = {"domain_accuracy": torch.stack(recognised).mean()}
         return (functional.softplus(source).mean() + functional.softplus(-target).mean()) / 2

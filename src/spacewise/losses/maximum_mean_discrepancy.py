@@ -67,7 +67,7 @@ def typical_squared_distance(squares: Tensor) -> Tensor:
 
 
 class MaximumMeanDiscrepancy(Alignment):
-    """`maximum_mean_discrepancy` as a term of an objective.
+    """`maximum_mean_discrepancy` as a term of an objective, of the target as `Domains.sampled`.
 
     Raises:
         InputError: the bandwidths are not one or more numbers above zero.
@@ -87,4 +87,4 @@ class MaximumMeanDiscrepancy(Alignment):
         super().__init__(bandwidths=tuple(bandwidths))
 
     def align(self, domains: Domains) -> Tensor:
-        return maximum_mean_discrepancy(domains.source, domains.target, **self.options)
+        return maximum_mean_discrepancy(domains.source, domains.sampled, **self.options)

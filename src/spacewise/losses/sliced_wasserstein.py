@@ -191,7 +191,7 @@ def _argsort(values: Tensor) -> Tensor:
 
 
 class SlicedWasserstein(Alignment):
-    """`sliced_wasserstein` between all samples of the source and all of the target, as a term of an objective.
+    """`sliced_wasserstein` between all of the source and the target as `Domains.sampled`, as a term of an objective.
 
     Args:
         projections: how many directions are drawn, one or more.
@@ -214,7 +214,7 @@ class SlicedWasserstein(Alignment):
         self.seed = seed
 
     def align(self, domains: Domains) -> Tensor:
-        source, target = domains.source, domains.target
+        source, target = domains.source, domains.sampled
         check_domains(source, target)
         ways = directions(self.options["projections"], source.shape[1], self.seed, like=source)
         return sliced_wasserstein(source, target, ways, maximum=self.options["maximum"])

@@ -28,6 +28,7 @@ from spacewise.sources import open_source, recognise
 ENTROPY = "crossentropy@classifier"
 SLICED = "sliced_wasserstein@embedding"
 CONDITIONAL = "conditional_sliced_wasserstein@embedding"
+OWN_EPOCHS = 40  # of pretraining on a folder of scenes
 SETS = {"low-rise": 24, "urban": 10, "all": 6}  # epochs of pretraining on simulated pairs: some 600 steps
 BUDGETS: tuple[int | str, ...] = (32, 128, 1024, "all")
 VIEW = {"shift": 4, "flip": True}
@@ -41,7 +42,7 @@ REGIME: Mapping[str, Any] = {
     "alternate_rate": 1e-3,
     **VIEW,
 }
-PRETRAINING: Mapping[str, Any] = {"epochs": 10, "batch": 64, **VIEW}
+PRETRAINING: Mapping[str, Any] = {"batch": 64, **VIEW}
 CONTRASTIVE: Mapping[str, Any] = {"objective": [ENTROPY, "supcon@embedding"], "views": 2}
 ALONE: Mapping[str, Any] = {"batch": 0}
 
@@ -71,7 +72,7 @@ def _arms(sets: Sequence[str], budgets: Sequence[int | str]) -> dict[str, Arm]:
                 net |= {} if normalisation == "batch" else {"normalisation": normalisation}
                 regime = {**REGIME, **METHODS[method][1]}
                 if first is not None:
-                    epochs = {"epochs": SETS[name]} if name else {}
+                    epochs = {"epochs": SETS[name] if name else OWN_EPOCHS}
                     regime["pretraining"] = {**PRETRAINING, **epochs, **first}
                 arms[key] = Arm(title, net, [ENTROPY], regime, about=about)
     return arms
@@ -95,14 +96,14 @@ def zones(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
 
 
 def own(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
-    """An arm on two folders, over the classes that they share; half of the images of each class test."""
+    """An arm on two folders, over the classes that they share: half of the target tests, of the source a fifth."""
     arm = recipe.catalogue[key]
     roots = [str(asked.places[name]) for name in ("source", "target")]
     opened = [open_source(root) for root in roots]
     folders = zip(roots, shared_classes(*(each.classes for each in opened)), strict=True)
     views = [{"name": recognise(root), "root": root, "classes": classes} for root, classes in folders]
     whole = {"name": "stratified", "seed": 0, "validation": 0.0}  # the same images test under every seed
-    return _experiment(arm, views, [whole, _budget(arm, fold, whole)], fold)
+    return _experiment(arm, views, [whole | {"test": 0.2}, _budget(arm, fold, whole)], fold)
 
 
 def _budget(arm: Arm, fold: int, within: Mapping[str, Any]) -> dict[str, Any]:
