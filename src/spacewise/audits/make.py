@@ -18,6 +18,7 @@ from spacewise.audits.recommendation import recommendation
 from spacewise.audits.retrieval import check_index, chosen_rows, kept_epochs, retrieval_tables
 from spacewise.audits.stored import Audit
 from spacewise.audits.tables import accuracy_table, rejection_table, separation_table, spaces_table
+from spacewise.audits.transfer import both_domains, transfer_tables
 from spacewise.errors import InputError
 from spacewise.learn.validation import by_retrieval
 from spacewise.measures.confusion import confusion
@@ -130,6 +131,8 @@ def _fill(
     else:
         more, classified = _classified(spaces, samples, run, parts, copies, shift, seed)
         tables, columns = tables | more, columns | classified
+    if run.origin is not None and parts["test"].source is run.split.source:
+        tables |= _other_domain(folder, run, seed)
     samples = samples.assign(**columns)
     for name, table in {**tables, "samples": samples}.items():
         files.write_table(folder / f"{name}.parquet", table)
@@ -150,6 +153,17 @@ def _fill(
         "seconds": round(time.monotonic() - began, 1),
     }
     files.write_json(folder / "audit.json", facts)
+
+
+def _other_domain(folder: Path, run: Run, seed: int) -> dict[str, pd.DataFrame]:
+    """The tables of a transfer; the source's test images in every space go to disk beside the target's."""
+    source, target, first, second = both_domains(run)
+    (folder / "source").mkdir()
+    for name, values in source.items():
+        np.save(folder / "source" / f"{name}.npy", values)
+    return transfer_tables(source, target, first, second, seed) | {
+        "source_samples": first.facts.assign(target=first.labels, prediction=source["classifier"].argmax(axis=1))
+    }
 
 
 def _classified(

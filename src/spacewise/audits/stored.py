@@ -15,7 +15,20 @@ from spacewise.errors import InputError, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TABLES = ("accuracy", "confusion", "spaces", "separation", "rejection", "retrieval", "samples", "log")
+TABLES = (
+    "accuracy",
+    "confusion",
+    "spaces",
+    "separation",
+    "rejection",
+    "retrieval",
+    "domain_accuracy",
+    "domains",
+    "domain_classes",
+    "source_samples",
+    "samples",
+    "log",
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,8 @@ class Audit:
     chips.npy         (sample, 48, 48, band) uint8 pictures, in the same order
     accuracy.parquet, confusion.parquet, spaces.parquet, separation.parquet, rejection.parquet,
                       retrieval.parquet: where the split has something to ask them of
+    source/NAME.npy, source_samples.parquet, domain_accuracy.parquet, domains.parquet, domain_classes.parquet:
+                      of a transfer: the test images of its source, and how the domains lie in each space
     """
 
     folder: Path
@@ -42,7 +57,7 @@ class Audit:
         return list(self.facts["classes"])
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables: accuracy, confusion, spaces, separation, rejection, retrieval, samples, log.
+        """One of the tables: see `TABLES`.
 
         Raises:
             InputError: no such table; the nearest is named.
@@ -65,6 +80,18 @@ class Audit:
         if name not in self.facts["spaces"]:
             raise unknown("space", name, self.facts["spaces"])
         return np.load(self.folder / "spaces" / f"{name}.npy", mmap_mode="r")
+
+    def source_space(self, name: str) -> np.ndarray:
+        """Of a transfer: one space of the source's test images, memory-mapped, aligned with `source_samples`."""
+        path = self.folder / "source" / f"{name}.npy"
+        if not path.is_file():
+            known = sorted(each.stem for each in path.parent.glob("*.npy"))
+            raise (
+                unknown("space of the source", name, known)
+                if known
+                else InputError(f"{self.folder}: its run is of one domain, there is no source to compare with")
+            )
+        return np.load(path, mmap_mode="r")
 
     def chips(self) -> np.ndarray:
         """Pictures (sample, 48, 48, band) uint8, memory-mapped, aligned with `samples`."""

@@ -16,6 +16,7 @@ from spacewise.learn.embed import embed
 from spacewise.measures.accuracy import accuracy
 from spacewise.measures.domains import domain_distance, domain_distances, separability
 from spacewise.nets.y_shaped import YShaped
+from spacewise.progress import track
 from spacewise.runs import Run
 from spacewise.splits import Part
 
@@ -46,33 +47,28 @@ def both_domains(run: Run, spaces: Sequence[str] = ()) -> tuple[Spaces, Spaces, 
     return found["source"], found["target"], parts["source"], parts["target"]
 
 
-def transfer_tables(run: Run, spaces: Sequence[str] = (), seed: int = 0) -> dict[str, pd.DataFrame]:
-    """What a transfer is asked, of the test images of both domains.
+def transfer_tables(
+    source: Spaces, target: Spaces, source_part: Part, target_part: Part, seed: int = 0
+) -> dict[str, pd.DataFrame]:
+    """What a transfer is asked, of the test images of both domains; arguments as `both_domains` returns them.
 
     Args:
-        spaces: whose distances are measured; by default all that have one dimension in both branches.
         seed: of bootstrap, probes and projections.
 
     Returns:
         `domain_accuracy`: one row a domain: domain, samples, accuracy, low, high.
-        `domains`: one row a space: space, separability, low, high, distance (over all samples), class_distance
-        (mean over classes), matched (share of classes whose nearest class in the target is itself).
+        `domains`: one row a space that has one dimension in both branches: space, separability, low, high, distance
+        (over all samples), class_distance (mean over classes), matched (share of classes whose nearest class in the
+        target is itself).
         `domain_classes`: one row a (space, class): see `measures.domains.domain_distances`.
-
-    Raises:
-        InputError: as `both_domains`.
     """
-    wanted = [*spaces, "classifier"] if spaces and "classifier" not in spaces else spaces
-    source, target, *parts = both_domains(run, wanted)
-    rows = [
-        _accuracy(name, found["classifier"], part, seed)
-        for name, found, part in zip(("source", "target"), (source, target), parts, strict=True)
-    ]
-    shared = [name for name in spaces or source if name in target and source[name].shape[1] == target[name].shape[1]]
+    pairs = (("source", source, source_part), ("target", target, target_part))
+    rows = [_accuracy(name, found["classifier"], part, seed) for name, found, part in pairs]
+    shared = [name for name in source if name in target and source[name].shape[1] == target[name].shape[1]]
     whole, classes = [], []
-    for name in shared:
+    for name in track(shared, "comparing the domains", len(shared)):
         one, other = source[name], target[name]
-        by_class = domain_distances(one, parts[0].labels, other, parts[1].labels, run.split.classes, seed=seed)
+        by_class = domain_distances(one, source_part.labels, other, target_part.labels, target_part.classes, seed=seed)
         probe = separability(one, other, seed=seed)
         row = {"space": name, "separability": probe.accuracy, "low": probe.low, "high": probe.high}
         row["distance"] = domain_distance(one, other, seed=seed)
@@ -98,7 +94,7 @@ def measured_transfer(run: Run, spaces: Sequence[str]) -> dict[str, pd.DataFrame
     asked = {"weights": run.weights, "spaces": [*spaces]}
     if (folder / "asked.json").is_file() and files.read_json(folder / "asked.json") == asked:
         return {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    tables = transfer_tables(run, spaces)
+    tables = transfer_tables(*both_domains(run, [*dict.fromkeys([*spaces, "classifier"])]))
     partial = folder.with_name(".transfer.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()

@@ -41,11 +41,12 @@ def seeded_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.L
 class DomainAdversarial(Alignment):
     """Binary cross-entropy of a classifier of domains, which learns to tell them apart: source 0, target 1.
 
-    It is the mean over the source and the mean over the target, which is `Domains.sampled` here and in the reported
-    accuracy, averaged, so that the sizes of the domains do not matter. The gradient that reaches the vectors is reversed: minimising trains the classifier down
-    and the network up. Unlike those of other alignments the value therefore rises as the domains meet: where the
-    classifier can only guess, it is log 2. The weight of the term is the paper's lambda for the network, and
-    weighs the classifier's gradient, too. The paper lets lambda grow during training; here it is constant.
+    It is the mean over the source and the mean over the target, which is `Domains.sampled` here and in the
+    reported accuracy, averaged, so that the sizes of the domains do not matter. The gradient that reaches the
+    vectors is reversed: minimising trains the classifier down and the network up. Unlike those of other
+    alignments the value therefore rises as the domains meet: where the classifier can only guess, it is log 2.
+    The weight of the term is the paper's lambda for the network, and weighs the classifier's gradient, too. The
+    paper lets lambda grow during training; here it is constant.
 
     The classifier is linear, ReLU, linear; its parameters are made in `bind` from the seed, start as those
     of `nn.Linear` do, and learn together with the network. Halves are computed in float32.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from spacewise.errors import InputError, unknown
@@ -27,7 +28,8 @@ class InstanceNormalisation(nn.InstanceNorm2d):
                 "instance normalisation leaves nothing of maps of 1 x 1; use larger images, "
                 "an encoder that makes them smaller less often, or normalisation=batch"
             )
-        return super().forward(maps)
+        # torch gives them back contiguous: the next convolution is up to a fifth faster in the layout of the others
+        return super().forward(maps).contiguous(memory_format=torch.channels_last)
 
 
 def normalise(net: nn.Module, normalisation: str, name: str) -> None:

@@ -29,7 +29,7 @@ PAVED = (0.14, 0.135, 0.125)
 WALL = 0.50  # backscatter of a metre of wall that stands square to the radar
 ASKEW = 0.15  # share of it that is left where walls stand at 45 degrees
 SQUARE = 12.0  # degrees over which it falls
-BRIGHTNESS = 0.10  # standard deviation of the logarithm of a cover's colour between patches
+BRIGHTNESS = 0.08  # standard deviation of the logarithm of a cover's colour between patches
 ROUGHNESS = 1.0  # the same of its backscatter, decibels
 WALLS = 0.8  # the same of a building's walls, natural logarithm
 SHADE = 0.6  # light that a shadow takes away
@@ -176,7 +176,7 @@ def _each(cities: Sequence[City], name: str) -> np.ndarray:
 
 
 def _paint(city: City) -> np.ndarray:
-    leaves = np.array(city.green) * 0.6
+    leaves = np.array(city.green) * 0.5
     return np.array([city.green, city.soil, PAVED, city.water, leaves, *city.roofs])
 
 

@@ -51,7 +51,7 @@ class Zone(NamedTuple):
 SURFACES = {
     "compact high-rise": Zone((0.38, 0.58), (0.35, 0.50), (0.00, 0.07), height=HIGH, length=(25, 50)),
     "compact mid-rise": Zone((0.40, 0.65), (0.30, 0.50), (0.00, 0.09), height=MID, length=(14, 28)),
-    "compact low-rise": Zone((0.46, 0.66), (0.20, 0.40), (0.00, 0.12), length=(8, 14), bare=(0.2, 0.7)),
+    "compact low-rise": Zone((0.46, 0.66), (0.25, 0.42), (0.00, 0.12), length=(9, 15), bare=(0.1, 0.5)),
     "open high-rise": Zone((0.20, 0.36), (0.25, 0.40), (0.08, 0.28), height=HIGH, length=(25, 45)),
     "open mid-rise": Zone((0.20, 0.36), (0.25, 0.42), (0.08, 0.30), height=MID, length=(35, 75), ratio=(0.2, 0.4)),
     "open low-rise": Zone((0.20, 0.36), (0.18, 0.38), (0.16, 0.40), length=(9, 18)),
@@ -63,10 +63,10 @@ SURFACES = {
     ),
     "sparsely built": Zone((0.07, 0.18), (0.04, 0.18), (0.10, 0.40), length=(9, 22), order=(0, 0.5), bare=(0, 0.35)),
     "heavy industry": Zone(
-        (0.18, 0.33), (0.25, 0.45), (0.00, 0.08), height=(5, 18), length=(10, 40), bare=(0.5, 1), metal=(2, 6)
+        (0.18, 0.33), (0.25, 0.45), (0.00, 0.08), height=(5, 18), length=(10, 32), bare=(0.5, 1), metal=(2, 6)
     ),
-    "dense trees": Zone(FEW, FEW, (0.78, 1.00), FEW, canopy=(6, 25)),
-    "scattered trees": Zone(FEW, FEW, (0.18, 0.55), FEW, canopy=(4, 14), bare=(0, 0.3)),
+    "dense trees": Zone(FEW, FEW, (0.85, 1.00), FEW, canopy=(6, 25)),
+    "scattered trees": Zone(FEW, FEW, (0.15, 0.45), FEW, canopy=(4, 14), bare=(0, 0.3)),
     "bush or scrub": Zone(FEW, FEW, (0.30, 0.75), FEW, canopy=(0.6, 2.0), bare=(0.6, 1)),
     "low plants": Zone(FEW, FEW, (0.00, 0.10), FEW, bare=(0, 0.3), parcel=(0.5, 1)),
     "bare rock or paved": Zone(FEW, (0.75, 0.97), (0.00, 0.07), FEW, bare=(0.5, 1.0)),
