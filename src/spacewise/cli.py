@@ -90,6 +90,8 @@ def train(
     experiment: Annotated[Path | None, typer.Argument(help="An experiment as YAML.", show_default=False)] = None,
     data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
     source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
+    target: Annotated[str, typer.Option(help="Transfer: images of another sensor, with few labels.")] = "",
+    labels: Annotated[str, typer.Option(help="Transfer: how many images of the target keep their label.")] = "all",
     net: Annotated[str, typer.Option(help="aconvnet (default), resnet18, wrn28-2 …")] = "",
     loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
@@ -108,22 +110,29 @@ def train(
 
     [dim]Example:[/] spacewise train --data chips --net aconvnet --loss crossentropy@classifier
     --loss "1.0*contrastive(dissimilar_margin=1.0)@classifier" --out runs/contrastive
+
+    [dim]Example:[/] spacewise train --data optical --target radar --labels 32 --loss crossentropy@classifier
+    --out runs/transfer
     """
     from spacewise import learn, runs
-    from spacewise.experiment import changed_experiment, from_flags, read
+    from spacewise.experiment import changed_experiment, from_flags, read, transfer_from_flags
 
     if resume:
-        given = (experiment, data, source, net, loss, split, size, epochs is not None, seed is not None, changes, out)
+        flags: tuple[object, ...] = (data, source, target, net, loss, split, size, changes, out)
+        given = (experiment, *flags, labels != "all", epochs is not None, seed is not None)
         _refuse_beside_resume(*given)
         chosen, folder = runs.read_experiment(resume), resume
     elif experiment:
-        _refuse_beside_file(data, source, net, loss, split, size, seed is not None)
+        _refuse_beside_file(data, source, target, labels != "all", net, loss, split, size, seed is not None)
         more = [*(changes or []), *_epochs(epochs)]
         chosen, folder = read(experiment, more), _out(out)
     else:
-        flags = from_flags(data, source, net or "aconvnet", loss or [], split, size, seed or 0)
+        chosen_by = (source, net or "aconvnet", loss or [], split, size, seed or 0)
+        if not target and labels != "all":
+            raise InputError(f"--labels {labels} is the budget of a target: give --target, the images with few labels")
+        made = transfer_from_flags(data, target, labels, *chosen_by) if target else from_flags(data, *chosen_by)
         more = [*_epochs(epochs), *(changes or [])]
-        chosen, folder = changed_experiment(flags, more), _out(out)
+        chosen, folder = changed_experiment(made, more), _out(out)
     run = learn.start(chosen, folder, resume=bool(resume), logger=_tensorboard(folder) if tensorboard else None)
     facts = run.facts
     best = facts["best_epoch"]

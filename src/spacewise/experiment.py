@@ -266,11 +266,10 @@ def from_flags(
     Raises:
         InputError: no data, no loss, an unknown source or split.
     """
-    if not losses:
-        raise InputError("--loss is missing: at least one, such as --loss crossentropy@classifier")
+    _check_losses(losses)
     opened = sources.open_source(data, source)
     named: dict[str, Any] = {"name": net} | ({"size": size} if size else {})
-    if opened.name == "simulated" and not size and net == "aconvnet":
+    if opened.name in sources.SIMULATED and not size and net == "aconvnet":
         named |= {"size": opened.read(0).shape[1], "padding": "same"}  # its chips are smaller than MSTAR's
     return Experiment(
         data={"source": description(opened), "split": {"name": split or splits.default(opened)}},
@@ -278,6 +277,55 @@ def from_flags(
         objective=list(losses),
         seed=seed,
     )
+
+
+def transfer_from_flags(
+    data: str,
+    target: str,
+    labels: str,
+    source: str,
+    net: str,
+    losses: Sequence[str],
+    split: str,
+    size: int | None,
+    seed: int,
+) -> Experiment:
+    """The transfer that command-line flags describe: SWD-transfer, unless a term of `losses` aligns the domains.
+
+    Args:
+        data, target: folders of images, or `simulated-zones` for both: its optical and its radar view.
+        labels: budget of the target: a number, or `all`.
+        net: the encoder of both branches.
+
+    Raises:
+        InputError: as `from_flags`; a budget that is no number.
+    """
+    _check_losses(losses)
+    side = size or 32
+    encoder: dict[str, Any] = {"name": net} | ({"padding": "same"} if net == "aconvnet" and side < 96 else {})
+    opened = [sources.open_source(folder, source) for folder in (data, target)]
+    described = [description(each) for each in opened]
+    if data == target == "simulated-zones":
+        described[0] |= {"view": "optical"}
+    whole = [split or splits.default(each) for each in opened]
+    budget: int | str = int(labels) if labels.isdigit() else labels
+    aligned = Objective(*losses).aligns
+    return Experiment(
+        data={"source": described[0], "split": {"name": whole[0]}},
+        target={"source": described[1], "split": {"name": "few-label", "labels": budget, "within": {"name": whole[1]}}},
+        net={"name": "y-shaped", "encoder": encoder, "normalisation": "instance", "size": side},
+        objective=list(losses),
+        regime={"name": "transfer", "pretraining": {}, "alternate": [] if aligned else list(ALIGNED)},
+        seed=seed,
+    )
+
+
+ALIGNED = ("sliced_wasserstein@embedding", "conditional_sliced_wasserstein@embedding")  # Rostami et al. (2019)
+
+
+def _check_losses(losses: Sequence[str]) -> None:
+    if not losses:
+        raise InputError("--loss is missing: at least one, such as --loss crossentropy@classifier")
 
 
 def split_by_name(source: Source, name: str) -> Split:

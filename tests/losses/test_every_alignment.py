@@ -2,84 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from tests.losses.naive_alignments import HELD, NAIVE, REVERSED, discrepancy, typical
+from tests.losses.naive_alignments import HELD, NAIVE, REVERSED
+from tests.losses.two_domains import (
+    CLASSES,
+    DIMENSION,
+    SOURCE,
+    SOURCE_LABELS,
+    TARGET,
+    TARGET_LABELS,
+    domains,
+    made,
+    placed,
+    unbound,
+    value_and_gradients,
+)
 from torch import Tensor
 
 from spacewise.errors import InputError
-from spacewise.losses import (
-    ALIGNMENTS,
-    LOSSES,
-    DomainAdversarial,
-    MaximumMeanDiscrepancy,
-    coral,
-    maximum_mean_discrepancy,
-)
-from spacewise.losses.alignment import Alignment, Domains
+from spacewise.losses import ALIGNMENTS, LOSSES
+from spacewise.losses.alignment import Domains
 from spacewise.objective import parse_term
 
-SOURCE, TARGET, DIMENSION, CLASSES = 8, 6, 5, 3
-SOURCE_LABELS = torch.tensor([0, 1, 2, 0, 1, 0, 0, 2])
-TARGET_LABELS = torch.tensor([1, -1, 0, -1, -1, 2])
-
 every_alignment = pytest.mark.parametrize("text", NAIVE)
-
-
-def unbound(text: str) -> Alignment:
-    loss = parse_term(f"{text}@feature").loss
-    assert isinstance(loss, Alignment)
-    return loss
-
-
-def made(text: str, seed: int = 0) -> Alignment:
-    """The alignment, bound, before its draws of the step with this seed."""
-    loss = unbound(text)
-    loss.bind(CLASSES, DIMENSION)
-    loss.reseed(seed)
-    return loss
-
-
-def domains(source: int = SOURCE, target: int = TARGET, dtype: torch.dtype = torch.float64, seed: int = 0) -> Domains:
-    """Two clouds, of which the second is smaller and lies elsewhere."""
-    random = torch.Generator().manual_seed(seed)
-    one = torch.randn(source, DIMENSION, generator=random, dtype=torch.float64)
-    other = 0.5 * torch.randn(target, DIMENSION, generator=random, dtype=torch.float64) + 0.3
-    probability = (3 * torch.randn(target, CLASSES, generator=random)).softmax(dim=1)
-    vectors = [values.to(dtype).requires_grad_() for values in (one, other)]
-    labels = SOURCE_LABELS[torch.arange(source) % SOURCE], TARGET_LABELS[torch.arange(target) % TARGET]
-    return Domains(*vectors, *labels, probability)
-
-
-def placed(given: Domains, source: Tensor, target: Tensor) -> Domains:
-    """The same domains with other vectors."""
-    return replace(given, source=source.detach().requires_grad_(), target=target.detach().requires_grad_())
-
-
-def value_and_gradients(loss: Alignment, given: Domains) -> tuple[Tensor, tuple[Tensor, ...]]:
-    value = loss.align(given)
-    return value.detach(), torch.autograd.grad(value, (given.source, given.target), materialize_grads=True)
-
-
-def differences(function: Callable[[], float], values: Tensor, step: float = 1e-5) -> Tensor:
-    """The gradient of a function of the values as central differences."""
-    found = torch.zeros_like(values).flatten()
-    with torch.no_grad():
-        flat = values.view(-1)
-        for place, held in enumerate(flat.tolist()):
-            ends = []
-            for side in (1, -1):
-                flat[place] = held + side * step
-                ends.append(function())
-            flat[place] = held
-            found[place] = (ends[0] - ends[1]) / (2 * step)
-    return found.view_as(values)
+of_whole_distributions = pytest.mark.parametrize("text", [text for text in NAIVE if "conditional" not in text])
 
 
 def test_every_alignment_of_the_table_is_here() -> None:
@@ -108,6 +58,28 @@ def test_the_gradient_as_finite_differences(text: str) -> None:
         return made(text).align(replace(given, source=source, target=target))
 
     assert torch.autograd.gradcheck(value, (given.source, given.target))
+
+
+@of_whole_distributions
+def test_labelled_samples_of_the_target_do_not_matter_beside_others(text: str) -> None:
+    given, labelled = domains(), TARGET_LABELS >= 0
+    value, gradients = value_and_gradients(made(text), given)
+    moved = placed(given, given.source, torch.where(labelled[:, None], 3 * given.target + 1, given.target))
+    moved_value, moved_gradients = value_and_gradients(made(text), moved)
+    assert torch.equal(moved_value, value)
+    assert torch.equal(moved_gradients[0], gradients[0])
+    assert not moved_gradients[1][labelled].any()
+    assert torch.equal(moved_gradients[1][~labelled], gradients[1][~labelled])
+
+
+@of_whole_distributions
+def test_labelled_samples_of_the_target_matter_where_all_are(text: str) -> None:
+    given, first = replace(domains(), target_labels=TARGET_LABELS.abs()), torch.arange(TARGET) < 1
+    value, gradients = value_and_gradients(made(text), given)
+    moved = placed(given, given.source, torch.where(first[:, None], 3 * given.target + 1, given.target))
+    moved_value, _ = value_and_gradients(made(text), moved)
+    assert abs(float(moved_value - value)) > 1e-6
+    assert gradients[1].any(dim=1).all()
 
 
 @every_alignment
@@ -212,7 +184,7 @@ def test_float32_is_near_float64(text: str, offset: float) -> None:
 def test_nan_gives_nan(text: str, domain: str) -> None:
     given = domains()
     broken = getattr(given, domain).detach().clone()
-    broken[0] = math.nan
+    broken[:2] = math.nan  # a sample with a label and one without
     assert made(text).align(replace(given, **{domain: broken})).isnan()
 
 
@@ -282,191 +254,3 @@ def test_the_global_random_numbers_stay_as_they_are(text: str) -> None:
     before = torch.get_rng_state()
     made(text).align(domains())
     assert torch.equal(torch.get_rng_state(), before)
-
-
-# Maximum mean discrepancy
-
-
-@pytest.mark.parametrize("text", HELD)
-def test_the_gradient_of_the_discrepancy_holds_the_scale(text: str) -> None:
-    given, loss = domains(), made(text)
-    _, gradients = value_and_gradients(loss, given)
-    scale = typical(given.source.tolist() + given.target.tolist())
-
-    def value() -> float:
-        return discrepancy(given.source.tolist(), given.target.tolist(), loss.options["bandwidths"], scale)
-
-    for vectors, gradient in zip((given.source, given.target), gradients, strict=True):
-        torch.testing.assert_close(gradient, differences(value, vectors.detach()), rtol=1e-6, atol=1e-9)
-
-
-def test_the_discrepancy_of_golden_values() -> None:
-    """Two single samples: 2 - 2 exp(-1 / b), whatever their distance."""
-    given = domains()
-    for far in (1e-3, 1.0, 1e3):
-        pair = placed(given, torch.zeros(1, 2), torch.tensor([[0.0, far]]))
-        value = MaximumMeanDiscrepancy(bandwidths=(0.5,)).align(pair)
-        assert float(value.detach()) == pytest.approx(2 - 2 * math.exp(-2), rel=1e-6)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_discrepancy_where_most_pairs_coincide(dtype: torch.dtype) -> None:
-    """The median is zero or rounding: the mean takes its place, and the collapsed domain is pulled."""
-    given = domains(12, 2, dtype=dtype)
-    collapsed = torch.full_like(given.source, 0.1)
-    given = placed(given, collapsed, given.target)
-    value, gradients = value_and_gradients(made("maximum_mean_discrepancy"), given)
-    expected = NAIVE["maximum_mean_discrepancy"](given, made("maximum_mean_discrepancy"))
-    assert float(value) == pytest.approx(expected, rel=1e-5)
-    assert float(gradients[1].norm()) > 0.01
-
-
-def test_the_discrepancy_of_one_place_is_zero_also_where_dimensions_differ_in_scale() -> None:
-    """There lengths and products of the same vector round apart, and the median would be that rounding."""
-    random = torch.Generator().manual_seed(0)
-    for count in range(4, 40):
-        place = torch.randn(1, 64, generator=random) * torch.logspace(-2, 2, 64)
-        assert float(maximum_mean_discrepancy(place.expand(count, -1), place.expand(3, -1))) == 0
-
-
-@pytest.mark.parametrize("bandwidths", [(), (0.0,), (1.0, -1.0), (math.nan,), (math.inf,), 1.0, "12", ("1",), None])
-def test_bandwidths_that_are_none_are_refused(bandwidths: object) -> None:
-    with pytest.raises(InputError, match="bandwidths must be numbers above zero"):
-        MaximumMeanDiscrepancy(bandwidths=bandwidths)  # type: ignore[arg-type]
-
-
-# Correlation alignment
-
-
-def test_coral_as_numpy_has_the_covariance() -> None:
-    given = domains(40, 30)
-    one, other = (torch.cov(values.detach().T) for values in (given.source, given.target))
-    expected = (one - other).square().sum() / (4 * DIMENSION**2)
-    torch.testing.assert_close(coral(given.source, given.target).detach(), expected)
-
-
-def test_coral_does_not_see_a_shift() -> None:
-    given = domains()
-    assert float(coral(given.source, given.source + 7.0).detach()) == pytest.approx(0, abs=1e-25)
-
-
-# Domain-adversarial
-
-
-@pytest.mark.parametrize("text", REVERSED)
-def test_the_vectors_gradient_is_reversed_and_the_classifiers_is_not(text: str) -> None:
-    given, loss = domains(), made(text).double()
-    parameters = list(loss.parameters())
-    gradients = torch.autograd.grad(loss.align(given), [given.source, given.target, *parameters])
-
-    def value() -> float:
-        return NAIVE[text](given, loss)
-
-    for vectors, gradient in zip((given.source, given.target), gradients[:2], strict=True):
-        torch.testing.assert_close(gradient, -differences(value, vectors.detach()), rtol=1e-5, atol=1e-9)
-    for parameter, gradient in zip(parameters, gradients[2:], strict=True):
-        torch.testing.assert_close(gradient, differences(value, parameter.detach()), rtol=1e-5, atol=1e-9)
-
-
-def test_the_classifier_learns_and_reports_its_accuracy() -> None:
-    given, loss = domains(dtype=torch.float32), DomainAdversarial(hidden=8)
-    loss.bind(CLASSES, DIMENSION)
-    given = placed(given, given.source - 3, given.target[:2] + 3)  # apart, and of very unequal sizes
-    optimizer = torch.optim.Adam(loss.parameters(), 0.05)
-    for _ in range(100):
-        optimizer.zero_grad()
-        loss.align(given).backward()
-        optimizer.step()
-    assert float(loss.reported["domain_accuracy"]) == 1
-    one_place = placed(given, torch.ones(9, DIMENSION), torch.ones(2, DIMENSION))
-    loss.align(one_place)
-    assert float(loss.reported["domain_accuracy"]) == 0.5
-    assert not loss.reported["domain_accuracy"].requires_grad
-
-
-def test_sizes_of_the_domains_do_not_matter_to_the_classifier() -> None:
-    given, loss = domains(), made("domain_adversarial")
-    twice = placed(given, given.source.repeat(2, 1), given.target)
-    torch.testing.assert_close(loss.align(twice), loss.align(given))
-
-
-def test_the_classifier_starts_from_the_seed_as_linear_layers_do() -> None:
-    losses = [DomainAdversarial(), DomainAdversarial(), DomainAdversarial()]
-    for loss, seed in zip(losses, (0, 0, 1)):
-        loss.bind(CLASSES, 100, seed)
-    one, same, other = (torch.cat([values.flatten() for values in loss.state_dict().values()]) for loss in losses)
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-    first = losses[0].state_dict()["classifier.0.weight"]
-    assert first.shape == (64, 100)
-    assert 0.099 < float(first.abs().max()) <= 0.1
-    assert all(parameter.requires_grad for parameter in losses[0].parameters())
-
-
-def test_the_classifier_needs_to_be_bound() -> None:
-    with pytest.raises(InputError, match=r"domain_adversarial: the classifier needs bind\(classes, dimension\)"):
-        DomainAdversarial().align(domains())
-
-
-@pytest.mark.parametrize("hidden", [0, -1, 1.5, True, "64", None])
-def test_units_that_are_none_are_refused(hidden: object) -> None:
-    with pytest.raises(InputError, match="hidden must be a whole number above zero"):
-        DomainAdversarial(hidden=hidden)  # type: ignore[arg-type]
-
-
-# Over two processes
-
-GATHERED = """
-import json, sys
-from types import SimpleNamespace
-import torch
-from lightning_fabric import Fabric
-from torch import nn
-from spacewise.learn.training import Training
-from spacewise.losses.alignment import Domains
-from tests.losses.test_every_alignment import made
-
-out, texts = sys.argv[1], json.loads(sys.argv[2])
-data = torch.load(out + "/data.pt", weights_only=True)
-fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
-fabric.launch()
-torch.set_num_threads(1)
-mine = [values[fabric.global_rank * len(values) // 2 :][: len(values) // 2] for values in data["domains"]]
-found = {}
-for text in texts:
-    loss = made(text, 3)
-    net = nn.Linear(5, 5, bias=False)
-    net.load_state_dict({"weight": data["weight"]})
-    model = fabric.setup(net)
-    images = torch.cat(mine[:2])
-    vectors = model(images).split([len(values) for values in mine[:2]])  # one forward pass of the wrapper
-    gather = lambda values, **options: Training.gather(SimpleNamespace(fabric=fabric), values, **options)
-    whole = [gather(values, sync_grads=True) for values in vectors]
-    value = loss.align(Domains(*whole, *(gather(values) for values in mine[2:])))
-    fabric.backward(value)
-    own = [parameter.grad.tolist() for parameter in loss.parameters()]
-    found[text] = [float(value), net.weight.grad.tolist(), own]
-with open(f"{out}/found{fabric.global_rank}.json", "w") as file:
-    json.dump(found, file)
-"""
-
-
-def test_gathered_over_two_processes_as_in_one(tmp_path: Path, two_processes: Callable[..., None]) -> None:
-    """Eight samples of the source and six of the target, of which each process takes half."""
-    given = domains(dtype=torch.float32)
-    images = (given.source.detach(), given.target.detach())
-    facts = (given.source_labels, given.target_labels, given.target_probability)
-    data = {"domains": [*images, *facts], "weight": torch.eye(DIMENSION) + 0.1}
-    torch.save(data, tmp_path / "data.pt")
-    two_processes(GATHERED, tmp_path, json.dumps(list(NAIVE)))
-    found = [json.loads((tmp_path / f"found{rank}.json").read_text()) for rank in (0, 1)]
-    for text in NAIVE:
-        loss, weight = made(text, 3), data["weight"].clone().requires_grad_()
-        value = loss.align(Domains(*(values @ weight.T for values in images), *facts))
-        value.backward()
-        for process in found:
-            its_value, gradient, own = process[text]
-            assert its_value == pytest.approx(float(value.detach()), rel=1e-5), text
-            torch.testing.assert_close(torch.tensor(gradient), weight.grad, msg=text)
-            for one, parameter in zip(own, loss.parameters(), strict=True):
-                torch.testing.assert_close(torch.tensor(one), parameter.grad, msg=text)
