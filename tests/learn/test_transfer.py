@@ -251,14 +251,15 @@ def test_frozen_parts_stay_as_they_were(train: Train, frozen: list[str], optimiz
 
 
 def test_the_second_step_leaves_parts_alone(train: Train) -> None:
-    """The first step moves them all the same: as without a second one, where it could move nothing else either."""
-    options: dict[str, Any] = {"keep": [0], "weight_decay": 0.5, "rate": 1e-30, "optimizer": "sgd"}
-    run = train("run", alternate=[SLICED], freeze_alternate=["source", "head"], alternate_rate=0.1, **options)
-    for part, moved in (("source", False), ("target", True), ("embedding", True), ("head", False)):
+    """Seen where the first moves hardly anything; where it does, it moves them all the same."""
+    held = ["source", "head"]
+    run = train("run", alternate=[SLICED], freeze_alternate=held, keep=[0], weight_decay=0.5, rate=1e-30)
+    for part in ("source", "target", "embedding", "head"):
         first, last = start_and_end(run, part)
-        assert same(first, last) != moved, part
-    again = train("again", alternate=[SLICED], freeze_alternate=["source"], keep=[0])
-    assert not same(*start_and_end(again, "source"))
+        still = all(torch.allclose(value, last[name], rtol=0, atol=1e-20) for name, value in first.items())
+        assert still == (part in held), part
+    again = train("again", alternate=[SLICED], freeze_alternate=held, keep=[0])
+    assert not any(same(*start_and_end(again, part)) for part in held)
 
 
 # What it leaves
@@ -283,7 +284,7 @@ def test_it_can_be_audited(train: Train) -> None:
     for audit, tested in zip(audits, (run.split.test, run.origin.test)):
         right = audit.table("accuracy").set_index("subset").loc["overall"]
         assert right["n"] == len(tested) == 6
-        assert sorted(audit.table("samples")["id"]) == sorted(tested.facts["id"])
+        assert set(audit.table("samples")["id"]) == set(tested.facts["id"])
 
 
 def test_the_settings_reach_the_log(train: Train) -> None:

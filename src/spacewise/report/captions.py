@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacewise.report import gallery, numbers, reading, retrieval, verdict
+from spacewise.report import gallery, numbers, provenance, reading, retrieval, transferred, verdict
 from spacewise.report.numbers import percent
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TITLES = {
     "accuracy": "Accuracy by subset",
+    "domain_map": "Both domains in the space that they share",
+    "domain_distances": "How far each class lies from itself in the other domain",
     "spaces": "What each space knows without the classifier",
     "confusion": "Which class is taken for which",
     "projection": "The two classes most often confused",
@@ -38,6 +40,8 @@ def caption(audit: Audit, name: str) -> str:
     """One or two sentences below a figure."""
     return {
         "accuracy": _accuracy,
+        "domain_map": _domain_map,
+        "domain_distances": transferred.by_class,
         "spaces": _spaces,
         "confusion": _confusion,
         "projection": _projection,
@@ -61,6 +65,13 @@ def _accuracy(audit: Audit) -> str:
         return "The test set has no subsets of its own."
     text = f"Lowest of {len(subsets)} subsets: {subsets.idxmin()} with {percent(subsets.min())}; "
     return f"{text}highest: {subsets.idxmax()} with {percent(subsets.max())}. Subsets overlap."
+
+
+def _domain_map(audit: Audit) -> str:
+    return (
+        f"{transferred.told_apart(audit)} Where circles and crosses of one colour lie together, what the head learns "
+        "of the source holds for the target, too."
+    )
 
 
 def _spaces(audit: Audit) -> str:
@@ -148,8 +159,9 @@ def _mistakes(audit: Audit) -> str:
 def _training(audit: Audit) -> str:
     training = audit.facts["training"]
     took = f", {numbers.duration(training['seconds'])}" if "seconds" in training else ""
-    log = audit.table("log")
-    text = f"{len(log)} epochs{took}."
+    log, first = audit.table("log"), provenance.pretraining(audit)
+    after = f", after a pretraining of {first}" if first else ""
+    text = f"{len(log)} epochs{took}{after}."
     if "validation_accuracy" not in log or not training.get("best_epoch"):
         return f"{text} Nothing was held out to choose by: the last weights were kept."
     return f"{text} The weights of epoch {training['best_epoch']} were chosen by their accuracy on validation samples."

@@ -37,6 +37,8 @@ from spacewise.report.style import (
 if TYPE_CHECKING:
     from spacewise.audits import Audit
 
+DOMAINS = ("", "source", "target")
+
 
 def training(audit: Audit) -> Figure:
     """Accuracy on training and validation, and every term of the objective, over epochs."""
@@ -44,11 +46,12 @@ def training(audit: Audit) -> Figure:
     best = audit.facts["training"].get("best_epoch")
     figure = canvas(3.5)
     left, right = figure.subplots(1, 2)
-    columns = {"training": "accuracy", "validation": "validation_accuracy"}
+    columns = {"training": "accuracy", "source": "source_accuracy", "validation": "validation_accuracy"}
     shown = {name: 100 * log[column] for name, column in columns.items() if column in log}
-    inks = {"training": MUTED, "validation": OVERALL}
+    inks = {"training": MUTED, "source": SEEN, "validation": OVERALL}
     _curves(left, log["epoch"], shown, inks, "accuracy, %", "{:.1f}")
-    terms = {name: log[name] for name in log.columns if "@" in name and " " not in name}
+    # behind a space stands what a term reports of itself, or of which domain it is
+    terms = {name: log[name] for name in log.columns if "@" in name and name.partition(" ")[2] in DOMAINS}
     whole = {"total": log["total"]} if len(terms) > 1 else {}
     shades = {name: colour(index + 1) for index, name in enumerate(terms)}
     shades |= {"total": MUTED}

@@ -123,9 +123,9 @@ def _figures(audit: Audit, view: str) -> pd.DataFrame:
 
 
 def pair_key(audit: Audit) -> str:
-    """What a run shares with the run that it is paired with: seed and fold."""
-    experiment = audit.facts["experiment"]
-    return f"{experiment['seed']}/{experiment['data']['split'].get('fold', 0)}"
+    """What a run shares with the run that it is paired with: its seed, and seed and fold of what it is tested on."""
+    split = reading.tested_split(audit)
+    return f"{audit.facts['experiment']['seed']}/{split.get('seed', 0)}/{split.get('fold', 0)}"
 
 
 def _everywhere(runs: pd.DataFrame, figure: str, methods: Methods) -> bool:

@@ -160,7 +160,7 @@ def runs(methods_: comparison.Methods) -> Table:
                 [
                     Cell(facts["run"], name if name != facts["run"] else ""),
                     Cell(str(experiment["seed"])),
-                    Cell(str(experiment["data"]["split"].get("fold", 0))),
+                    Cell(str(reading.tested_split(audit).get("fold", 0))),
                     Cell(f"{training.get('best_epoch', '–')} of {training.get('epochs', '–')}"),
                     Cell(numbers.duration(training["seconds"]) if "seconds" in training else "–"),
                     Cell(str(training.get("commit") or "–")),

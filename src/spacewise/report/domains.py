@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from spacewise.errors import InputError
 from spacewise.measures import checks
 from spacewise.measures.domains import _codes, _drawn
 from spacewise.measures.planes import METHODS, lay_out
-from spacewise.report import numbers
+from spacewise.report import numbers, reading, transferred
 from spacewise.report.style import (
     INK,
     MUTED,
@@ -33,6 +33,9 @@ from spacewise.report.style import (
     shortened,
 )
 
+if TYPE_CHECKING:
+    from spacewise.audits import Audit
+
 LIMIT = 1500
 """Samples of a domain in one map; of more, so many are drawn at random."""
 
@@ -45,6 +48,26 @@ MARKS: dict[str, dict[str, Any]] = {
     "target": {"marker": "x", "s": 18, "alpha": 0.9, "linewidths": 0.9},
 }
 COLUMNS = ("class", "source_samples", "target_samples", "distance", "nearest", "nearest_distance", "matched")
+
+
+def map_of_audit(audit: Audit, space: str = transferred.SHARED, seed: int = 0) -> Figure:
+    """Test images of both domains of a transfer in one space; arguments and errors as `domain_map`."""
+    transferred.space(audit, space)
+    source, target = audit.table("source_samples"), reading.test_samples(audit)
+    return domain_map(
+        audit.source_space(space),
+        source["target"].to_numpy(),
+        audit.space(space)[target.index.to_numpy()],
+        target["target"].to_numpy(),
+        audit.classes,
+        title=f"{space}, test images",
+        seed=seed,
+    )
+
+
+def distances_of_audit(audit: Audit, space: str = transferred.SHARED) -> Figure:
+    """How far each class of a transfer's source lies from the same class of its target, as `distance_bars`."""
+    return distance_bars(transferred.classes(audit, space))
 
 
 def domain_map(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from spacewise.errors import unknown
-from spacewise.report import charts, curves, gallery, ladder, layers, maps, matrices, pictures, retrieval, unseen
+from spacewise.report import charts, curves, domains, gallery, ladder, layers, maps, matrices, pictures, retrieval, unseen
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit
@@ -18,6 +18,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "training": charts.training,
     "accuracy": charts.accuracy,
     "confusion": matrices.confusion,
+    "domain_map": domains.map_of_audit,
+    "domain_distances": domains.distances_of_audit,
     "spaces": ladder.spaces,
     "projection": maps.projection,
     "tsne": maps.tsne,
@@ -46,11 +48,12 @@ def draw(audit: Audit, name: str, **options: Any) -> Figure:
         name: a key of `FIGURES`; of `LAYER_FIGURES` where the audit is by retrieval.
         options: that figure's own: `accuracy(weights)`, `projection(first, second)`, `tsne(space, seed, fit)`, as
             `umap` and `pacmap`, `tsne_chips(space, seed)`, `representation(classes, space, seed)`, `roc(score)`,
-            `mistakes(number)`, `gallery(spaces, number)`.
+            `mistakes(number)`, `gallery(spaces, number)`; of a transfer `domain_map(space, seed)` and
+            `domain_distances(space)`.
 
     Raises:
         InputError: an unknown figure, option, class, space or score; a question that this audit has no
-            samples for (no confusers: no `roc`).
+            samples for (no confusers: no `roc`; one domain: no `domain_map`).
     """
     figures = LAYER_FIGURES if retrieval.is_disjoint(audit) else FIGURES
     if name not in figures:

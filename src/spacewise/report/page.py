@@ -16,6 +16,7 @@ from spacewise.report import (
     captions,
     comparison,
     comparison_tables,
+    domain_tables,
     drawing,
     layer_tables,
     numbers,
@@ -24,6 +25,7 @@ from spacewise.report import (
     retrieval,
     sidebyside,
     tables,
+    transferred,
     verdict,
 )
 from spacewise.report.figures import draw
@@ -84,6 +86,8 @@ def _figures(audit: Audit, titles: Mapping[str, str]) -> list[str]:
         "representation": "unseen" not in reading.main_subsets(audit),
         "roc": not audit.has("rejection"),
         "projection": reading.classes_tested(audit) < 2,
+        "domain_map": not transferred.has_domains(audit),
+        "domain_distances": not transferred.has_domains(audit),
     }
     return [name for name in titles if not left_out.get(name, False)]
 
@@ -97,7 +101,12 @@ def _run(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:
         "spaces": tables.spaces(audit),
         "separation": tables.separation(audit) if audit.has("separation") else None,
         "rejection": tables.rejection(audit) if audit.has("rejection") else None,
+        "domains": _domains(audit) if transferred.has_domains(audit) else None,
     }
+
+
+def _domains(audit: Audit) -> dict[str, tables.Table]:
+    return {"accuracy": domain_tables.accuracy(audit), "spaces": domain_tables.spaces(audit)}
 
 
 def _layers(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def experiment(audit: Audit) -> str:
-    """The experiment as YAML."""
-    return str(yaml.safe_dump(audit.facts["experiment"], sort_keys=False, allow_unicode=True))
+    """The experiment as YAML that reads back as the same experiment."""
+    values = {key: value for key, value in audit.facts["experiment"].items() if value is not None}
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def objective(audit: Audit) -> str:
@@ -26,19 +27,29 @@ def objective(audit: Audit) -> str:
 
 
 def leaks(audit: Audit) -> list[str]:
-    """What the split let through, as found when the training began."""
+    """What the split let through, or leaves unlabelled, as found when the training began."""
     return [str(leak) for leak in audit.facts["training"].get("leaks", [])]
+
+
+def pretraining(audit: Audit) -> str:
+    """`8 epochs`: of the source's branch, before a transfer; empty where there was none."""
+    first = audit.facts["experiment"]["regime"].get("pretraining")
+    if not first:
+        return ""
+    return f"{'at most ' if first['patience'] else ''}{numbers.count(first['epochs'])} epochs"
 
 
 def pairs(audit: Audit) -> list[tuple[str, str]]:
     """What made the run and the audit, as pairs of words; what is not known is left out."""
-    facts, training = audit.facts, audit.facts["training"]
+    facts, training, first = audit.facts, audit.facts["training"], pretraining(audit)
+    took = numbers.duration(training["seconds"]) if "seconds" in training else None
     found = {
         "run": facts["run"],
         "weights": facts["weights"],
         "command": training.get("command"),
         "started": training.get("started"),
-        "training took": numbers.duration(training["seconds"]) if "seconds" in training else None,
+        "pretraining": first,
+        "training took": f"{took}, after the pretraining" if took and first else took,
         "audit took": numbers.duration(facts["seconds"]),
         "epochs": training.get("epochs"),
         "precision": training.get("precision"),
@@ -46,6 +57,8 @@ def pairs(audit: Audit) -> list[tuple[str, str]]:
         "seed": facts["experiment"]["seed"],
         "split": training.get("split"),
         "samples": _counted({**training.get("samples", {}), **facts["parts"]}),
+        "source's split": training.get("source_split"),
+        "source's samples": _source_samples(audit),
         "copies": f"{facts['copies']}, shifted by up to {facts['shift']} pixels" if facts["copies"] else None,
         "spacewise": training.get("spacewise"),
         "python": training.get("python"),
@@ -53,6 +66,12 @@ def pairs(audit: Audit) -> list[tuple[str, str]]:
         "machine": training.get("machine"),
     }
     return [(name, str(value)) for name, value in found.items() if value not in (None, "")]
+
+
+def _source_samples(audit: Audit) -> str:
+    trained = {"train": audit.facts["training"].get("source_samples", 0)}
+    tested = {"test": len(audit.table("source_samples"))} if audit.has("source_samples") else {}
+    return _counted(trained | tested)
 
 
 def _counted(parts: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -56,9 +56,16 @@ def main_subsets(audit: Audit) -> list[str]:
     return ["overall", *(name for name in audit.facts["novelty"] if held.get(name, 0) > 0)]
 
 
+def tested_split(audit: Audit) -> dict[str, Any]:
+    """The experiment's split that tests: that of the data, or of a transfer's target."""
+    experiment = audit.facts["experiment"]
+    return dict((experiment.get("target") or experiment["data"])["split"])
+
+
 def novelty_fact(audit: Audit) -> str:
     """The fact whose values make a test sample seen or unseen; empty where the split has none."""
-    split = audit.facts["experiment"]["data"]["split"]
+    split = tested_split(audit)
+    split = split.get("within") or split  # of a label budget, the split that it is drawn from
     fact = {"mstar-seen-unseen": "serial", "roles": "serial"}.get(split["name"], split.get("novelty", ""))
     return str(fact) if "unseen" in audit.facts["novelty"] else ""
 

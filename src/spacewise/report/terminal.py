@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from spacewise.audits import Audit
-from spacewise.report import retrieval, verdict
+from spacewise.report import retrieval, transferred, verdict
 
 HEADLINES = ("overall", "seen", "unseen", "pfa_at_pd90")
 
@@ -82,7 +82,9 @@ def views_lines(table: pd.DataFrame) -> list[str]:
 
 def audit_lines(audit: Audit) -> list[str]:
     """What an audit found, of whichever kind it is."""
-    return layer_lines(audit) if retrieval.is_disjoint(audit) else accuracy_lines(audit)
+    if retrieval.is_disjoint(audit):
+        return layer_lines(audit)
+    return [*accuracy_lines(audit), *([transferred.line(audit)] if transferred.has_domains(audit) else [])]
 
 
 def layer_lines(audit: Audit) -> list[str]:

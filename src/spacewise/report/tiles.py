@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spacewise.report import numbers, reading
+from spacewise.report import numbers, reading, transferred
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit
@@ -23,20 +23,28 @@ class Tile:
 
 
 def tiles(audit: Audit) -> list[Tile]:
-    """Overall, seen, unseen, the floor of raw pixels, false alarms: as many as the audit can tell."""
+    """Overall, seen, unseen, a transfer's source, the floor of raw pixels, false alarms: as many as the audit can tell."""
     view = reading.main_view(audit)
-    table = reading.accuracy(audit, view)
+    table, transfer = reading.accuracy(audit, view), transferred.has_domains(audit)
+    of = " on the target" if transfer else ""
     shown = [
         Tile(
             subset,
             numbers.percent(table.loc[subset, "accuracy"]),
             numbers.interval(table.loc[subset, "low"], table.loc[subset, "high"]),
-            f"accuracy, {reading.view_words(view)}",
+            f"accuracy{of}, {reading.view_words(view)}",
             subset,
         )
         for subset in reading.main_subsets(audit)
     ]
+    shown += [_source(audit)] if transfer else []
     return [*shown, _floor(audit), *([_false_alarms(audit)] if audit.has("rejection") else [])]
+
+
+def _source(audit: Audit) -> Tile:
+    row = transferred.accuracy(audit, "source")
+    ends = numbers.interval(row["low"], row["high"])
+    return Tile("source", numbers.percent(row["accuracy"]), ends, "accuracy on the source, as stored")
 
 
 def _floor(audit: Audit) -> Tile:

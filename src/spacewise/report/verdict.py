@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from spacewise.report import comparison, numbers, reading, retrieval
+from spacewise.report import comparison, numbers, reading, retrieval, transferred
 from spacewise.report.numbers import count, interval, number, percent
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ def of_run(audit: Audit) -> list[str]:
     table = reading.accuracy(audit, view)
     subsets = reading.main_subsets(audit)
     overall = _figure(table.loc["overall"])
+    images = "test images of the target" if transferred.has_domains(audit) else "test images"
     how = "" if view == reading.STORED else f" (each {reading.view_words(view)})"
     if {"seen", "unseen"} <= set(subsets):
         lost = table.loc["seen", "accuracy"] - table.loc["unseen", "accuracy"]
         change = f"{number(100 * abs(lost))} points {'less' if lost >= 0 else 'more'} than on seen ones"
         words = reading.unseen_words(audit)
-        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of test images{how}, {change}."
+        first = f"On {words} the network is right in {_figure(table.loc['unseen'])} of {images}{how}, {change}."
         sentences = [first, f"Overall it is right in {overall}."]
     else:
-        sentences = [f"The network is right in {overall} of test images{how}."]
+        sentences = [f"The network is right in {overall} of {images}{how}."]
+    sentences += transferred.answer(audit) if transferred.has_domains(audit) else []
     sentences.append(_floor(audit, subsets[-1]))
     if audit.has("rejection"):
         sentences.append(rejected(audit))
@@ -46,9 +48,10 @@ def _floor(audit: Audit, subset: str) -> str:
     floor, _ = reading.pixel_floor(audit, subset)
     gain = own - floor
     where = reading.unseen_words(audit) if subset == "unseen" else "the test set" if subset == "overall" else subset
+    of = " of the target" if transferred.has_domains(audit) else ""
     verb = "above" if gain >= 0 else "below"
     return (
-        f"On images as stored it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on raw "
+        f"On images as stored{of} it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on raw "
         f"pixels, which reaches {percent(floor)} on {where}."
     )
 

@@ -25,7 +25,7 @@ COARSE = 8
 GROUND = {"green": -12.5, "soil": -15.0, "paved": -18.0, "water": -23.0}
 STANDING = {"trees": -8.0, "roof": -10.0, "other roof": -9.0}
 COVERS = len(GROUND) + len(STANDING)
-PAVED = (0.14, 0.135, 0.125)
+PAVED, LEAVES = (0.14, 0.135, 0.125), 0.5  # colour; brightness of trees, of what is green
 WALL = 0.50  # backscatter of a metre of wall that stands square to the radar
 ASKEW = 0.15  # share of it that is left where walls stand at 45 degrees
 SQUARE = 12.0  # degrees over which it falls
@@ -176,8 +176,7 @@ def _each(cities: Sequence[City], name: str) -> np.ndarray:
 
 
 def _paint(city: City) -> np.ndarray:
-    leaves = np.array(city.green) * 0.5
-    return np.array([city.green, city.soil, PAVED, city.water, leaves, *city.roofs])
+    return np.array([city.green, city.soil, PAVED, city.water, LEAVES * np.array(city.green), *city.roofs])
 
 
 def _shown(covers: np.ndarray, paint: np.ndarray) -> np.ndarray:
