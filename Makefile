@@ -24,6 +24,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/separation.py
 	$(BIN)/python benchmarks/explanation.py
+	$(BIN)/python benchmarks/sliced_wasserstein.py
+	$(BIN)/python benchmarks/so2sat.py
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

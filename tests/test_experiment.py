@@ -16,7 +16,7 @@ from spacewise import nets, runs, sources, splits
 from spacewise.describe import described, description
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment, changed, changed_experiment, read
-from spacewise.regime import Supervised, supervised_settings
+from spacewise.regime import Pretraining, Supervised, Transfer, supervised_settings
 from spacewise.sources import Source
 
 
@@ -308,3 +308,102 @@ def test_a_simulated_source_is_built_again_from_its_experiment() -> None:
         runs.describe(nets.ding(10, size=64), ["crossentropy@classifier"], splits.roles(source), Supervised(), 0)
     )
     assert experiment.split(experiment.source()).digest() == splits.roles(source).digest()
+
+
+# Two domains
+
+
+def two_domains(**regime: Any) -> dict[str, Any]:
+    data = values()["data"]
+    within = {"name": "stratified", "test": 0.25}
+    target = {"source": data["source"], "split": {"name": "few-label", "labels": 128, "within": within}}
+    net = {"name": "y-shaped", "encoder": {"name": "aconvnet", "padding": "same"}, "size": 32, "dimension": 16}
+    return {"data": data, "target": target, "net": net, "objective": ["crossentropy@classifier"]} | {
+        "regime": {"name": "transfer", "pretraining": {"epochs": 3}, **regime}
+    }
+
+
+def test_a_transfer_reads_back_from_its_yaml() -> None:
+    first = {"objective": ["1.0*crossentropy()@classifier", "0.5*supcon@embedding"], "views": 2, "shift": 1}
+    given = two_domains(alternate=["1*coral()@embedding"], freeze=["head"], pretraining=first)
+    experiment = Experiment(**given)
+    assert read_back(experiment) == experiment
+    assert experiment.regime.alternate == ["coral@embedding"]
+    assert experiment.regime.pretraining.objective == ["crossentropy@classifier", "0.5*supcon@embedding"]
+    assert experiment.target.split.options["labels"] == 128
+    assert Experiment(**(given | {"regime": experiment.regime})) == experiment
+    assert "target" not in yaml.safe_load(Experiment(**values()).yaml())
+
+
+def test_terms_of_settings_made_in_python_are_written_in_one_way() -> None:
+    settings = Transfer(
+        alternate=["1.0*coral()@embedding"], pretraining=Pretraining(objective=["1*crossentropy()@classifier"])
+    )
+    experiment = Experiment(**(two_domains() | {"regime": settings}))
+    assert experiment.regime.alternate == ["coral@embedding"]
+    assert read_back(experiment) == experiment
+
+
+def test_changes_of_a_transfer() -> None:
+    changes = ["steps=5", "target.split.labels=32", "pretraining.epochs=2", "target_batch=8", "data.split.test=0.1"]
+    experiment = changed_experiment(Experiment(**two_domains()), changes)
+    assert (experiment.regime.steps, experiment.regime.target_batch) == (5, 8)
+    assert experiment.target.split.options["labels"] == 32
+    assert experiment.regime.pretraining.epochs == 2
+    assert experiment.regime.epochs == 10
+    none = changed_experiment(experiment, ["pretraining=null"])
+    assert (none.regime.pretraining, none.pretraining()) == (None, None)
+    assert changed_experiment(none, ["pretraining.epochs=2"]).regime.pretraining.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("step=5", "unknown key 'step': did you mean 'steps'?"),
+        ("pretraining.epohs=2", "unknown key 'regime.pretraining.epohs': did you mean 'epochs'?"),
+        ("pretraining.objectives=[]", "unknown key 'regime.pretraining.objectives': did you mean 'objective'?"),
+        ("pretraining.steps=3", "unknown key 'regime.pretraining.steps'"),
+        ("pretraining.epochs=0", "regime.pretraining.epochs: input should be greater than or equal to 1, not 0"),
+        ("per_class=2", "unknown key 'per_class'"),
+        ("regime.copies=2", "unknown key 'regime.copies'"),
+        ("target.splt=2", "unknown key 'target.splt': did you mean 'split'?"),
+        ("target=null", "key 'target' is missing: the regime transfer goes from data to a target"),
+        ("freeze=[body]", "regime.freeze.0: input should be 'source', 'target', 'embedding' or 'head', not 'body'"),
+        ("regime.name=supervised", "unknown key 'regime."),
+    ],
+)
+def test_a_wrong_change_of_a_transfer_is_one_line(change: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        changed_experiment(Experiment(**two_domains()), [change])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("net", [{}, {"source_size": 24}, {"size": 40, "encoder": "resnet20"}])
+def test_the_pretraining_is_that_of_the_branch(pictures: Path, net: dict[str, Any]) -> None:
+    given = two_domains(pretraining={"objective": ["1.0*crossentropy@classifier"], "epochs": 2, "batch": 8})
+    data = {"source": {"name": "folder", "root": str(pictures)}, "split": {"name": "stratified", "test": 0.25}}
+    target = {"source": data["source"], "split": {"name": "few-label", "labels": 6}}
+    experiment = Experiment(**(given | {"data": data, "target": target, "net": given["net"] | net, "seed": 3}))
+    split, origin = experiment.splits()
+    branch = experiment.chain(split, origin).branch("source")
+    regime = Supervised(**experiment.regime.pretraining.model_dump(exclude={"objective"}))
+    made = experiment.pretraining()
+    assert made == runs.describe(branch, ["crossentropy@classifier"], origin, regime, 3)
+    assert read_back(made) == made
+    alone = made.chain(origin).state_dict()
+    assert all(torch.equal(value, alone[name]) for name, value in branch.state_dict().items())
+
+
+def test_two_domains_are_split_over_the_classes_of_the_source(pictures: Path) -> None:
+    source = {"name": "folder", "root": str(pictures)}
+    fewer = source | {"classes": {"dots": "dots", "stripes": "stripes"}}
+    given = two_domains() | {"data": {"source": source, "split": {"name": "stratified"}}}
+    experiment = Experiment(**(given | {"target": {"source": fewer, "split": {"name": "few-label", "labels": 4}}}))
+    split, origin = experiment.splits()
+    assert split.classes == origin.classes == ("checks", "dots", "stripes")
+    assert set(split.test.facts["label"]) == {"dots", "stripes"}
+    assert (experiment.chain(split, origin).bands, Experiment(**experiment_on(pictures).model_dump()).splits()[1]) == (
+        1,
+        None,
+    )

@@ -209,3 +209,91 @@ def test_a_loss_of_ones_own_is_a_term(tiny_chain: Callable[..., Chain]) -> None:
     _, terms = goal(chain(torch.rand(2, 1, 16, 16)), torch.tensor([0, 1]))
     assert set(terms) == {"crossentropy@classifier", "length@feature"}
     assert goal.texts()[1] == "0.1*length@feature"
+
+
+# Two domains
+
+LABELS = (torch.tensor([0, 1, 2, 0]), torch.tensor([1, -1, 1, -1, -1]))
+
+
+def two_domains(seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    random = torch.Generator().manual_seed(seed)
+    found = []
+    for samples in map(len, LABELS):
+        logits = torch.randn(samples, 3, generator=random)
+        vectors = torch.randn(samples, 4, generator=random, requires_grad=True)
+        found.append({"embedding": vectors, "classifier": logits, "probability": logits.softmax(dim=1)})
+    return found[0], found[1]
+
+
+def bound(*terms: str) -> Objective:
+    goal = Objective(*terms)
+    for term in goal.terms:
+        term.loss.bind(3, 4, 0)
+    return goal
+
+
+def test_across_is_of_the_labelled_samples_of_each_domain() -> None:
+    source, target = two_domains()
+    goal = bound("2*crossentropy@classifier", "0.5*contrastive@embedding")
+    total, terms = goal.across(source, target, LABELS)
+    assert [*terms] == goal.names_across(sources=True)
+    known = LABELS[1] >= 0
+    entropy = torch.nn.functional.cross_entropy
+    of_source = entropy(source["classifier"], LABELS[0])
+    of_target = entropy(target["classifier"][known], LABELS[1][known])
+    torch.testing.assert_close(terms["crossentropy@classifier source"], of_source)
+    torch.testing.assert_close(terms["crossentropy@classifier target"], of_target)
+    pulled = terms["contrastive@embedding source"] + terms["contrastive@embedding target"]
+    torch.testing.assert_close(total.detach(), 2 * (of_source + of_target) + 0.5 * pulled)
+    total.backward()
+    assert not target["embedding"].grad[~known].any()
+    assert target["embedding"].grad[known].abs().sum() > 0
+    assert not any(value.requires_grad for value in terms.values())
+
+
+def test_across_without_samples_of_the_source() -> None:
+    source, target = two_domains()
+    goal = bound("crossentropy@classifier", "contrastive@embedding")
+    alone, terms = goal.across({}, target, (LABELS[0][:0], LABELS[1]))
+    assert [*terms] == goal.names_across(sources=False)
+    assert [*terms] == ["crossentropy@classifier target", "contrastive@embedding target"]
+    _, both = goal.across(source, target, LABELS)
+    torch.testing.assert_close(alone.detach(), sum(both[name] for name in terms))
+
+
+def test_alignments_are_one_number_over_both_domains() -> None:
+    source, target = two_domains()
+    goal = bound("crossentropy@classifier", "3*coral@embedding", "domain_adversarial@embedding")
+    assert goal.aligns
+    assert not bound("crossentropy@classifier").aligns
+    total, terms = goal.across(source, target, LABELS)
+    named = goal.names_across(sources=True)
+    assert named[2:] == ["coral@embedding", "domain_adversarial@embedding"]
+    assert [*terms] == [*named, "domain_adversarial@embedding domain_accuracy"]
+    unlabelled = {name: values[LABELS[1] < 0] for name, values in target.items()}
+    _, again = bound("coral@embedding").across(source, unlabelled, (LABELS[0], LABELS[1][LABELS[1] < 0]))
+    torch.testing.assert_close(terms["coral@embedding"], again["coral@embedding"])
+    weights = [1, 1, 3, 1]
+    torch.testing.assert_close(total.detach(), sum(w * terms[name] for w, name in zip(weights, named)))
+
+
+def test_draws_follow_from_the_seed_and_the_place_of_the_term() -> None:
+    source, target = two_domains()
+
+    def value(*terms: str, seed: int) -> torch.Tensor:
+        goal = bound(*terms)
+        goal.reseed(seed)
+        return goal.across(source, target, LABELS)[1]["sliced_wasserstein@embedding"]
+
+    sliced = "sliced_wasserstein(projections=3)@embedding"
+    assert torch.equal(value(sliced, seed=5), value(sliced, seed=5))
+    assert not torch.equal(value(sliced, seed=5), value(sliced, seed=6))
+    assert torch.equal(value("crossentropy@classifier", sliced, seed=4), value(sliced, seed=5))
+
+
+def test_an_alignment_in_one_domain_is_refused(tiny_chain: Callable[..., Chain]) -> None:
+    chain = tiny_chain()
+    with pytest.raises(InputError, match="'coral@feature' compares two domains: give a target, as the regime transfer"):
+        Objective("crossentropy@classifier", "coral@feature").bind(chain, 3, output_sizes(chain))
+    Objective("coral@feature").bind(chain, 3, output_sizes(chain), domains=2)

@@ -141,6 +141,7 @@ def train(
         as_json,
         f"run: [bold]{run.folder}[/] ({facts['epochs']} epochs, best on validation: {best}, {facts['seconds']:.0f} s)",
         *[f"[yellow]leak:[/] {leak}" for leak in facts["leaks"]],
+        *[f"[yellow]no label[/] of the target for {name}: the source teaches it" for name in facts.get("untaught", [])],
         f"next: spacewise audit {run.folder}",
     )
 

@@ -101,7 +101,9 @@ class Experiment(Strict):
         """
         net = Named(name=self.net.name, **{k: v for k, v in self.net.options.items() if not (empty and k == "weights")})
         given = {"classes": len(split.classes), "bands": split.source.read(0).shape[0]}
-        given |= {"source_bands": origin.source.read(0).shape[0]} if origin else {}
+        if origin and self.net.name in nets.NETS:
+            branches = "source_bands" in inspect.signature(nets.NETS[self.net.name]).parameters
+            given |= {"source_bands": origin.source.read(0).shape[0]} if branches else {}
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             return _call("net", nets.NETS, net, **given)
@@ -131,7 +133,7 @@ SHARED = ("encoder", "dimension", "normalisation")  # options of a Y-shaped netw
 
 def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
     """One way to write one experiment: terms without their defaults, folders from the root of the file system."""
-    result: dict[str, Any] = {k: v if isinstance(v, BaseModel) else plain(v) for k, v in values.items()}
+    result = {k: plain(v.model_dump() if isinstance(v, BaseModel) else v) for k, v in values.items()}
     result |= _canonical_terms(result, "objective")
     if isinstance(result.get("net"), Mapping):
         result["net"] = _rooted(_canonical_named(result["net"], nets.NETS, keep="size"), "weights")

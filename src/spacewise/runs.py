@@ -206,7 +206,7 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
         "command": " ".join(["spacewise", *sys.argv[1:]]) if sys.argv[0].endswith("spacewise") else sys.argv[0],
         "split": split.digest(),
         "samples": {name: len(part) for name, part in split.parts.items()},
-        **({"source_split": origin.digest(), "source_samples": len(origin.train)} if origin else {}),
+        **(_of_source(split, origin) if origin else {}),
         "classes": list(split.classes),
         "leaks": leaks,
         "spacewise": __version__,
@@ -216,6 +216,15 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
     }
+
+
+def _of_source(split: Split, origin: Split) -> dict[str, Any]:
+    return {"source_split": origin.digest(), "source_samples": len(origin.train), "untaught": untaught(split)}
+
+
+def untaught(split: Split) -> list[str]:
+    """Classes that are tested, and of which no training sample has a label."""
+    return sorted(set(split.test.facts["label"]) - set(split.train.facts["label"]))
 
 
 def commit() -> str:

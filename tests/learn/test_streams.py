@@ -34,7 +34,9 @@ def textured(**options: Any) -> Stream:
     """Of images that no shift, mirror or square leaves as they are."""
     images = torch.randint(0, 256, (9, 2, SIDE, SIDE), generator=torch.Generator().manual_seed(0)).byte()
     rows = torch.arange(9)
-    return Stream("samples", images, rows, rows.clone(), **({"batch": 4, "view": View(2, True, 0.6), "seed": 0} | options))
+    return Stream(
+        "samples", images, rows, rows.clone(), **({"batch": 4, "view": View(2, True, 0.6), "seed": 0} | options)
+    )
 
 
 def taken(made: Stream, steps: int) -> list[int]:
@@ -140,8 +142,8 @@ def test_epochs_follow_each_other_without_a_seam() -> None:
     assert len(made) == 3
     steps = [step for epoch in range(3) for step in made.epoch(epoch)]
     for number, step in enumerate(steps):
-        for mine, whole in zip((step.source, step.target, step.unlabelled), (made.source, made.target, made.unlabelled)):
-            assert equal(mine, whole.at(number))
+        for name in ("source", "target", "unlabelled"):
+            assert equal(getattr(step, name), getattr(made, name).at(number))
     rest = [*made.epoch(1, 2), *made.epoch(2)]
     assert all(equal(mine.target, step.target) for mine, step in zip(rest, steps[5:], strict=True))
 

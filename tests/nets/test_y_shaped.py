@@ -15,8 +15,10 @@ from spacewise.describe import description
 from spacewise.errors import InputError
 from spacewise.files import read_tensors, write_tensors
 from spacewise.nets import output_sizes
+from spacewise.nets.branch import Branch
 from spacewise.nets.chain import Chain, wrap
 from spacewise.nets.normalisation import InstanceNormalisation, normalise
+from spacewise.nets.preprocess import Preprocess
 from spacewise.nets.y_shaped import YShaped, start_target_from_source
 
 CLASSES = 3
@@ -347,6 +349,7 @@ def test_encoders_that_cannot_share_an_embedding_are_refused() -> None:
     def foreign(width: int) -> Chain:
         return wrap(nn.Sequential(nn.Conv2d(1, width, 3)), {"maps": "0"}, bands=1, size=8)
 
-    assert YShaped(foreign(4), foreign(4), CLASSES, 5).spaces == ("maps", "embedding", "classifier", "probability")
-    with pytest.raises(InputError, match="share an embedding, but give 4 and 6 values"):
-        YShaped(foreign(4), foreign(6), CLASSES, 5)
+    source = Branch(foreign(4), Preprocess(1), nn.Linear(4, 5), nn.Linear(5, CLASSES))
+    assert YShaped(source, foreign(4)).spaces == ("maps", "embedding", "classifier", "probability")
+    with pytest.raises(InputError, match="share an embedding, but give 6 and 4 values"):
+        YShaped(source, foreign(6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from tests.report.synthetic import HOSTILE
 
+from spacewise import files
+from spacewise.audits import Audit
 from spacewise.errors import InputError
 from spacewise.measures.domains import domain_distances
-from spacewise.report import domains, drawing
+from spacewise.report import domains, drawing, transferred
+from spacewise.report.captions import caption
+from spacewise.report.figures import draw
 from spacewise.report.style import OVERALL, UNSEEN, colour, plain, shortened
 
 NAMES = ["forest", HOSTILE, "water", "rock"]
@@ -123,9 +128,9 @@ def test_bars_are_as_long_as_the_distances_and_wrong_matches_stand_out() -> None
 
 def test_figures_are_drawn_alike_again_and_take_the_ink_of_a_page() -> None:
     source, target = domain(40, 0), domain(24, 1, order=(1, 0, 2, 3))
-    for draw in (lambda: map_of(source, target), lambda: domains.distance_bars(table_of(source, target))):
-        drawn = drawing.svg(draw(), "d")
-        assert drawn == drawing.svg(draw(), "d")
+    for drawing_of in (lambda: map_of(source, target), lambda: domains.distance_bars(table_of(source, target))):
+        drawn = drawing.svg(drawing_of(), "d")
+        assert drawn == drawing.svg(drawing_of(), "d")
         assert "<script>" not in drawn
         inlined = drawing.inline(drawn, "two domains")
         assert not any(ink in inlined for ink in drawing.THEMED)
@@ -163,3 +168,54 @@ def test_a_table_of_something_else_is_refused() -> None:
         domains.distance_bars(table.drop(columns="nearest"))
     with pytest.raises(InputError, match="no rows"):
         domains.distance_bars(table[:0])
+
+
+def transfer_of(folder: Path, source: Domain, target: Domain) -> Audit:
+    """As much of an audit as the figures of two domains read; samples of training stand before those of the test."""
+    samples = pd.DataFrame({"part": ["train"] * 3 + ["test"] * len(target[0]), "target": [0, 1, 2, *target[1]]})
+    files.write_table(folder / "samples.parquet", samples)
+    files.write_table(folder / "source_samples.parquet", pd.DataFrame({"target": source[1]}))
+    for name, values in (("spaces", np.concatenate([np.zeros((3, 6)), target[0]])), ("source", source[0])):
+        (folder / name).mkdir()
+        np.save(folder / name / "embedding.npy", values.astype(np.float32))
+    probe = {"space": "embedding", "separability": 0.75, "low": 0.7, "high": 0.8, "matched": 0.5}
+    files.write_table(folder / "domains.parquet", pd.DataFrame([probe]))
+    files.write_table(folder / "domain_classes.parquet", table_of(source, target).assign(space="embedding"))
+    files.write_json(folder / "audit.json", {"classes": NAMES, "spaces": ["embedding"]})
+    return Audit(folder)
+
+
+def test_the_figures_of_an_audit_are_those_of_its_test_images(tmp_path: Path) -> None:
+    source, target = domain(40, 0), domain(24, 1, order=(2, 1, 0, 3))
+    audit = transfer_of(tmp_path, source, target)
+    marks = draw(audit, "domain_map").axes[0].collections
+    assert [len(mark.get_offsets()) for mark in marks] == [10] * 4 + [6] * 4
+    bars = draw(audit, "domain_distances").axes[0].patches
+    assert [bar.get_width() for bar in bars] == pytest.approx(table_of(source, target)["distance"].tolist())
+
+
+def test_captions_say_how_well_domains_are_told_apart_and_which_classes_are_matched(tmp_path: Path) -> None:
+    source, target = domain(40, 0), domain(24, 1, order=(2, 1, 0, 3))
+    table = table_of(source, target)
+    audit = transfer_of(tmp_path, source, target)
+    assert "tells source from target: separability 0.750 [0.700, 0.800]" in caption(audit, "domain_map")
+    said = caption(audit, "domain_distances")
+    assert "2 of 4 classes of the source lie nearest to the same class" in said
+    last = table.loc[table["distance"].idxmax()]
+    assert f"farthest from itself is {last['class']} with {last['distance']:.2f}" in said
+    assert "most clearly of those matched wrongly" in said
+    lies = {"forest": "water", "water": "forest"}
+    assert any(f"{one} lies nearer to the target's {other}" in said for one, other in lies.items())
+
+
+def test_captions_of_domains_that_coincide_and_of_none_in_common(tmp_path: Path) -> None:
+    (tmp_path / "same").mkdir()
+    same = transfer_of(tmp_path / "same", domain(40, 0), domain(24, 1))
+    files.write_table(same.folder / "domains.parquet", same.table("domains").assign(low=0.48))
+    assert "does not clearly tell source from target" in caption(same, "domain_map")
+    assert "4 of 4 classes" in caption(same, "domain_distances")
+    assert "nearer" not in caption(same, "domain_distances")
+    table = same.table("domain_classes").assign(distance=np.nan, nearest_distance=np.nan, matched=pd.NA)
+    files.write_table(same.folder / "domain_classes.parquet", table.astype({"matched": "boolean"}))
+    assert caption(same, "domain_distances") == "No class has test images in both domains."
+    assert transferred.matched_words(same) == "0 of 0"

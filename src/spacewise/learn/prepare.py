@@ -53,11 +53,17 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def fits(net: Chain, images: Decoded, split: Split) -> None:
-    """Raises `InputError` where the network is made for other bands or fewer classes than the data have."""
+def fits(net: Chain, images: Decoded, split: Split, *, option: str = "bands") -> None:
+    """Raises `InputError` where the network is made for other bands or fewer classes than the data have.
+
+    Args:
+        option: with which the network is given its bands.
+    """
     bands = images.images.shape[1]
     if bands != net.bands:
-        raise InputError(f"the images have {bands} bands, the network takes {net.bands}; build it with bands={bands}")
+        raise InputError(
+            f"the images have {bands} bands, the network takes {net.bands}; build it with {option}={bands}"
+        )
     if "classifier" in net.spaces:
         (classes,) = output_sizes(net)["classifier"]
         if classes < len(split.classes):

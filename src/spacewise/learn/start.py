@@ -30,6 +30,8 @@ def start(
     given: dict[str, Any] = experiment.regime.model_dump(exclude={"name"})
     given |= {"out": folder, "seed": experiment.seed, "resume": resume, "logger": logger}
     if origin is None:
+        if pretrained:
+            raise InputError(f"a pretraining is for a transfer; this experiment has no target, leave {pretrained} out")
         return supervised(net, goal, split, **given)
     if not isinstance(net, YShaped):
         raise InputError(f"the regime transfer needs a network of two branches, y-shaped, not {experiment.net.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,11 @@ def supervised(
     chosen = chosen.model_copy(update={"alternate": turns[1].texts() if len(turns) > 1 else []})
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     refuse_or_resume(out, experiment, split, resume)
-    images = decoded(split.source, net.size)
-    fits(net, images, split)
-    for terms in turns:
-        terms.check_batch(chosen.batch)
+    images = _images(net, turns, split, chosen)
     under = [terms.spaces for terms in turns] + ([[objective.terms[0].space]] if chosen.pretrain else [])
     lightning = fabric(chosen.precision, strategy=strategy(net, under))
     lightning.launch()
+    lightning.barrier()  # whoever looks for the folder has done so before it is made
     batches = make_batches(images, split, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
         runs.create(out, experiment, split, split.leaks(images.digests))
@@ -75,6 +74,24 @@ def supervised(
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
+
+
+def check_supervised(
+    net: Chain, objective: Objective, split: Split, settings: Supervised, seed: int, lightning: Fabric
+) -> None:
+    """Raises `InputError` for all that `supervised` would refuse, but for the folder; writes nothing."""
+    check_keep(settings)
+    images = _images(net, _turns(net, objective, settings, split, seed), split, settings)
+    make_batches(images, split, settings, seed, lightning)
+
+
+def _images(net: Chain, turns: Sequence[Objective], split: Split, settings: Supervised) -> Decoded:
+    """The images of the source, which suit the network in batches that suit the losses."""
+    for terms in turns:
+        terms.check_batch(settings.batch)
+    images = decoded(split.source, net.size)
+    fits(net, images, split)
+    return images
 
 
 def _turns(net: Chain, objective: Objective, settings: Supervised, split: Split, seed: int) -> list[Objective]:

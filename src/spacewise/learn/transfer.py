@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -16,15 +16,18 @@ from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some
+from spacewise.learn.pretraining import check_pretraining, pretrain
 from spacewise.learn.streams import Stream, Streams, View
-from spacewise.learn.supervised import supervised
 from spacewise.learn.training import Logger
 from spacewise.learn.transfer_training import TransferTraining
 from spacewise.nets.chain import output_sizes, read_space
-from spacewise.nets.y_shaped import Branch, YShaped, start_target_from_source
+from spacewise.nets.y_shaped import YShaped, start_target_from_source
 from spacewise.objective import Objective
-from spacewise.regime import Pretraining, Supervised, Transfer, transfer_settings
+from spacewise.regime import Transfer, transfer_settings
 from spacewise.splits import Part, Split, restricted
+
+# spaces whose gradients come to a part that both branches share
+ABOVE = {"embedding": {"embedding", "classifier", "probability"}, "head": {"classifier", "probability"}}
 
 
 def transfer(
@@ -70,21 +73,27 @@ def transfer(
     chosen = chosen.model_copy(update={"alternate": objectives[1].texts() if len(objectives) > 1 else []})
     _check(chosen, objectives, source, target)
     experiment = runs.describe(net, objective.texts(), target, chosen, seed, origin=source)
+    chosen = cast(Transfer, experiment.regime)  # its terms in the one way to write them
     refuse_or_resume(out, experiment, target, resume, origin=source)
     images = {"source": decoded(source.source, net.branch("source").size), "target": decoded(target.source, net.size)}
-    fits(net.branch("source"), images["source"], source)
+    fits(net.branch("source"), images["source"], source, option="source_bands")
     fits(net, images["target"], target)
     lightning = fabric(chosen.precision, strategy=_strategy())
     lightning.launch()
+    lightning.barrier()  # whoever looks for the folder has done so before it is made
     streams = _streams(images, source, target, chosen, objectives, seed, lightning)
+    begun = (out / state.FILE).is_file()
+    if not begun:
+        check_pretraining(net.branch("source"), chosen.pretraining, source, pretrained, seed, lightning)
     if not resume and lightning.is_global_zero:
-        notes = [*target.leaks(images["target"].digests), *_unlabelled(target)]
-        runs.create(out, experiment, target, notes, origin=source)
+        leaks = [f"of the source, {leak}" for leak in source.leaks(images["source"].digests)]
+        runs.create(out, experiment, target, [*target.leaks(images["target"].digests), *leaks], origin=source)
     lightning.barrier()
-    if not (out / state.FILE).is_file():
+    if not begun:
         _begin(net, chosen, source, target, images, out, seed, pretrained, logger)
     with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
         TransferTraining(net, objectives, target, streams, out, experiment, lightning, logger).run()
+    net.requires_grad_(True)  # what was frozen is so no longer
     run = runs.Run(out, experiment, net, target, origin=source)
     run.load("best")
     return run
@@ -99,7 +108,8 @@ def _objectives(net: YShaped, objective: Objective, settings: Transfer, target: 
             raise InputError(f"'{name}' stands in the objective and in alternate; give each step terms of its own")
     for each in objectives:
         each.bind(net, len(target.classes), output_sizes(net), seed, domains=2)
-        each.check_batch(settings.target_batch)
+        for size in {settings.target_batch, settings.batch} - {0}:
+            each.check_batch(size)
     _check_dimensions(net, objectives)
     return objectives
 
@@ -131,11 +141,12 @@ def _check(settings: Transfer, objectives: list[Objective], source: Split, targe
         raise InputError("an alignment compares the target with the source, and batch=0 takes no source samples")
     if {*settings.freeze} == {"source", "target", "embedding", "head"}:
         raise InputError("freeze holds every part of the network: nothing is left to train")
+    _check_moved(settings, objectives)
     if settings.batch or settings.pretraining:
         return
     if len(target.train) == 0:
         raise InputError("the target has no labelled training sample, and there is no source to learn from")
-    missing = sorted(set(target.test.facts["label"]) - set(target.train.facts["label"]))
+    missing = runs.untaught(target)
     if missing:
         raise InputError(
             f"the target's labels hold no '{missing[0]}'{_and_more(missing)}, and there is no source to learn it from: "
@@ -143,14 +154,21 @@ def _check(settings: Transfer, objectives: list[Objective], source: Split, targe
         )
 
 
+def _check_moved(settings: Transfer, objectives: list[Objective]) -> None:
+    """Raises `InputError` for a step of which no gradient comes to a part that it may move."""
+    if settings.freeze_alternate and len(objectives) == 1:
+        raise InputError("freeze_alternate holds parts in a second step, and alternate names no term for one")
+    held = ({*settings.freeze}, {*settings.freeze, *settings.freeze_alternate})
+    for which, objective, still in zip(("first", "second"), objectives, held):
+        reached = {"target", *(["source"] if settings.batch else [])}
+        reached |= {part for part, spaces in ABOVE.items() if spaces & {*objective.spaces}}
+        if reached <= still:
+            names = ", ".join(objective.spaces)
+            raise InputError(f"the {which} step of a batch moves nothing: all that leads to {names} is frozen")
+
+
 def _and_more(names: list[str]) -> str:
     return f" (nor {len(names) - 1} more of its classes)" if len(names) > 1 else ""
-
-
-def _unlabelled(target: Split) -> list[str]:
-    """What a reader must know: tested classes that only the source teaches."""
-    missing = sorted(set(target.test.facts["label"]) - set(target.train.facts["label"]))
-    return [f"no label of the target for {', '.join(missing)}: learnt from the source alone"] if missing else []
 
 
 def _strategy() -> str:
@@ -208,28 +226,6 @@ def _begin(
     if settings.pretraining is None:
         branch.preprocess.fit(some(images["source"], source.train), source.source.amplitude)
     else:
-        _pretrain(branch, settings.pretraining, source, pretrained, out / "source", seed, logger)
+        pretrain(branch, settings.pretraining, source, pretrained, out / "source", seed, logger)
         start_target_from_source(net)
     net.preprocess.fit(some(images["target"], _training_images(target)), target.source.amplitude)
-
-
-def _pretrain(
-    branch: Branch,
-    settings: Pretraining,
-    source: Split,
-    pretrained: Path | None,
-    own: Path,
-    seed: int,
-    logger: Logger | None,
-) -> None:
-    """Gives the source's branch the weights of its pretraining, which is there, made or continued."""
-    options = settings.model_dump(exclude={"name", "objective"})
-    wanted = runs.describe(branch, settings.objective, source, Supervised(**options), seed)
-    folder = pretrained or own
-    if not pretrained and not (folder.exists() and runs.status(folder) == "finished"):
-        goal = Objective(*settings.objective)
-        supervised(branch, goal, source, out=own, seed=seed, resume=own.exists(), logger=logger, **options)
-        return
-    if runs.read_experiment(folder) != wanted or runs.status(folder) != "finished":
-        raise InputError(f"{folder} is not the finished pretraining that this transfer asks for")
-    runs.Run(folder, wanted, branch, source).load("best")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spacewise.describe import described
+from spacewise.describe import described, description
 from spacewise.errors import InputError, unknown
 from spacewise.nets.branch import Branch, branch, build_encoder, encoded_dimension
 from spacewise.nets.chain import Chain
@@ -38,7 +38,7 @@ class YShaped(Branch):
             raise InputError(f"the encoders share an embedding, but give {width} and {other} values; make them alike")
         super().__init__(encoder, Preprocess(encoder.bands), source.embed, source.head)
         self.source_encoder, self.source_preprocess = source.encoder, source.preprocess
-        self.source_description = source.description
+        self.source_description = description(source)
 
     def branch(self, name: str) -> Branch:
         """The chain of one domain, `"source"` or `"target"`. It shares this network's layers, and holds no others.

@@ -153,7 +153,11 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     """The experiment of one arm and fold."""
     if recipe.build:
         epochs = [] if asked.epochs is None else [f"epochs={asked.epochs}"]
-        return changed_experiment(recipe.build(recipe, key, fold, asked), [*epochs, *asked.changes])
+        made = recipe.build(recipe, key, fold, asked)
+        # what is set of a pretraining is for those arms that have one: it must not give one to a baseline
+        without = ("pretraining.", "regime.pretraining.") if made.pretraining() is None else ()
+        changes = [change for change in asked.changes if not change.strip().startswith(without)]
+        return changed_experiment(made, [*epochs, *changes])
     arm = recipe.catalogue[key]
     regime = {**recipe.regime, **arm.regime} | ({} if asked.epochs is None else {"epochs": asked.epochs})
     weights = {"weights": str(asked.places["weights"])} if arm.given and "weights" in asked.places else {}

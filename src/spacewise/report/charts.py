@@ -43,7 +43,7 @@ DOMAINS = ("", "source", "target")
 def training(audit: Audit) -> Figure:
     """Accuracy on training and validation, and every term of the objective, over epochs."""
     log = audit.table("log")
-    best = audit.facts["training"].get("best_epoch")
+    best = audit.facts["training"].get("best_epoch") if "validation_accuracy" in log else None  # else the last
     figure = canvas(3.5)
     left, right = figure.subplots(1, 2)
     columns = {"training": "accuracy", "source": "source_accuracy", "validation": "validation_accuracy"}

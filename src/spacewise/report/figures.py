@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from spacewise.errors import unknown
-from spacewise.report import charts, curves, domains, gallery, ladder, layers, maps, matrices, pictures, retrieval, unseen
+from spacewise.report import (
+    charts,
+    curves,
+    domains,
+    gallery,
+    ladder,
+    layers,
+    maps,
+    matrices,
+    pictures,
+    retrieval,
+    unseen,
+)
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit

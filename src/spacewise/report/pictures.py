@@ -133,9 +133,9 @@ def _mistake(ax: Axes, audit: Audit, row: int, sample: pd.Series, fact: str, uns
         spine.set(visible=True, color=GRID, linewidth=0.8)
     classes = audit.classes
     true = shortened(sample["label"], 20)
-    taken = shortened(classes[int(sample["prediction"])], 14)
+    taken = shortened(classes[int(sample["prediction"])], 12)
     ax.set_title(plain(true), loc="left", fontsize=TEXT, color=INK, fontweight="bold", pad=4)
-    below = f"taken for {taken}, {numbers.percent(float(sample['confidence']))}"
+    below = f"as {taken}, {numbers.percent(float(sample['confidence']))}"
     facts = f"{fact} {shortened(sample[fact], 12)}" if fact in sample.index else ""
     facts += ", unseen" if unseen else ""
     ax.set_xlabel("\n ", fontsize=SMALL, labelpad=4)  # the room of both lines; their width must not move the columns

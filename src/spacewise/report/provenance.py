@@ -36,7 +36,8 @@ def pretraining(audit: Audit) -> str:
     first = audit.facts["experiment"]["regime"].get("pretraining")
     if not first:
         return ""
-    return f"{'at most ' if first['patience'] else ''}{numbers.count(first['epochs'])} epochs"
+    epochs = first["epochs"]
+    return f"{'at most ' if first['patience'] else ''}{numbers.count(epochs)} {'epoch' if epochs == 1 else 'epochs'}"
 
 
 def pairs(audit: Audit) -> list[tuple[str, str]]:

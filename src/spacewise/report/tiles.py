@@ -23,7 +23,7 @@ class Tile:
 
 
 def tiles(audit: Audit) -> list[Tile]:
-    """Overall, seen, unseen, a transfer's source, the floor of raw pixels, false alarms: as many as the audit can tell."""
+    """Overall, seen, unseen, a transfer's source, the pixel floor, false alarms: as many as the audit can tell."""
     view = reading.main_view(audit)
     table, transfer = reading.accuracy(audit, view), transferred.has_domains(audit)
     of = " on the target" if transfer else ""

@@ -76,21 +76,20 @@ def separability_words(row: pd.Series) -> str:
 def told_apart(audit: Audit, name: str = SHARED) -> str:
     """How well a probe tells the domains apart in a space."""
     row = space(audit, name)
-    verb = "cannot tell" if row["low"] <= 0.5 else "tells"  # below one half the probe is worse than guessing
+    verb = "tells" if row["low"] > 0.5 else "does not clearly tell"
     return (
         f"In the space {name} a linear probe {verb} source from target: separability {separability_words(row)}, where "
         "0.5 is guessing and 1 never wrong."
     )
 
 
-def answer(audit: Audit) -> list[str]:
-    """What a transfer has made of its two domains, in sentences."""
+def answer(audit: Audit) -> str:
+    """How the domains lie to one another in the space that they share."""
     right, both = matched(audit)
-    return [
-        f"On test images of the source it is right in {accuracy_words(audit, 'source')}.",
-        f"{told_apart(audit)} Of {count(both)} classes, {count(right)} {_lie(right)} nearest to the same class of the "
-        "target.",
-    ]
+    lie = "lies" if right == 1 else "lie"
+    return (
+        f"{told_apart(audit)} Of {count(both)} classes, {count(right)} {lie} nearest to the same class of the target."
+    )
 
 
 def by_class(audit: Audit, name: str = SHARED) -> str:
@@ -119,7 +118,3 @@ def line(audit: Audit) -> str:
         f"{100 * source['high']:.1f}, n = {int(source['samples'])}; {SHARED}: separability {row['separability']:.3f}, "
         f"{matched_words(audit)} classes matched[/]"
     )
-
-
-def _lie(number_of: int) -> str:
-    return "lies" if number_of == 1 else "lie"

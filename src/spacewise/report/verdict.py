@@ -31,8 +31,11 @@ def of_run(audit: Audit) -> list[str]:
         sentences = [first, f"Overall it is right in {overall}."]
     else:
         sentences = [f"The network is right in {overall} of {images}{how}."]
-    sentences += transferred.answer(audit) if transferred.has_domains(audit) else []
+    if transferred.has_domains(audit):
+        sentences.append(f"On test images of the source it is right in {transferred.accuracy_words(audit, 'source')}.")
     sentences.append(_floor(audit, subsets[-1]))
+    if transferred.has_domains(audit):
+        sentences.append(transferred.answer(audit))
     if audit.has("rejection"):
         sentences.append(rejected(audit))
     return sentences
@@ -48,11 +51,11 @@ def _floor(audit: Audit, subset: str) -> str:
     floor, _ = reading.pixel_floor(audit, subset)
     gain = own - floor
     where = reading.unseen_words(audit) if subset == "unseen" else "the test set" if subset == "overall" else subset
-    of = " of the target" if transferred.has_domains(audit) else ""
+    images = "the target's images" if transferred.has_domains(audit) else "images"
     verb = "above" if gain >= 0 else "below"
     return (
-        f"On images as stored{of} it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on raw "
-        f"pixels, which reaches {percent(floor)} on {where}."
+        f"On {images} as stored it stands {number(100 * abs(gain))} points {verb} a nearest-neighbour classifier on "
+        f"raw pixels, which reaches {percent(floor)} on {where}."
     )
 
 
