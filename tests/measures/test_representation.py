@@ -52,13 +52,16 @@ def test_table_by_subset() -> None:
     assert table.loc["none"].isna().tolist() == [False, True, True, True]
 
 
-@pytest.mark.parametrize(
-    ("labels", "train_labels", "message"),
-    [
-        ([4, 5], TRAIN_LABELS, r"labels: class 5 has no training sample, there are \[4, 7\]"),
-        ([4, 4], [4, 4, 4, 4], r"train labels: one class \(4\), expected at least two"),
-    ],
-)
-def test_classes_that_cannot_be_compared_are_refused(labels, train_labels, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        margin_ratio(np.ones((2, 2)), labels, TRAIN, train_labels)
+def test_a_class_without_training_samples_has_no_ratio_and_no_neighbour() -> None:
+    features, labels = np.array([[1.0, 1.0], [9.0, 1.0], [9.0, 1.0]]), [4, 9, 3]
+    ratios = margin_ratio(features, labels, TRAIN, TRAIN_LABELS)
+    assert ratios[0] == pytest.approx(1 / 9)
+    assert np.isnan(ratios[1:]).all()
+    assert same_class_neighbour(features, labels, TRAIN, TRAIN_LABELS).tolist() == [True, False, False]
+    table = representation(features, labels, TRAIN, TRAIN_LABELS)
+    assert table.iloc[0, 1:].tolist() == pytest.approx([3, 1 / 9, 1 / 3, 1 / 3])
+
+
+def test_one_class_in_training_is_refused() -> None:
+    with pytest.raises(InputError, match=r"train labels: one class \(4\), expected at least two"):
+        margin_ratio(np.ones((2, 2)), [4, 4], TRAIN, [4, 4, 4, 4])

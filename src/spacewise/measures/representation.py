@@ -21,7 +21,7 @@ def margin_ratio(features: Any, labels: Any, train_features: Any, train_labels: 
     """Distance to the own class's training mean over that to the nearest other's (sample,).
 
     Below 1 the sample lies with its own class. 1 where both distances are zero (a space collapsed to
-    a point), infinite on top of another class's mean.
+    a point), infinite on top of another class's mean, NaN for a class without a training sample.
 
     Args:
         features: (sample, dimension).
@@ -30,14 +30,15 @@ def margin_ratio(features: Any, labels: Any, train_features: Any, train_labels: 
         train_labels: (train sample,) integer class indices.
 
     Raises:
-        InputError: malformed arrays, a label that training does not have, fewer than two classes.
+        InputError: malformed arrays, fewer than two classes in training.
     """
     features, labels, train, train_labels = _validate(features, labels, train_features, train_labels)
     classes, codes = np.unique(train_labels, return_inverse=True)
     means = [train[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(classes))]
     distances = np.stack([np.linalg.norm(features - mean, axis=1) for mean in means], axis=1)
-    samples, own = np.arange(len(labels)), np.searchsorted(classes, labels)
-    to_own = distances[samples, own]
+    known = np.isin(labels, classes)
+    samples, own = np.arange(len(labels)), np.where(known, np.searchsorted(classes, labels), 0)
+    to_own = np.where(known, distances[samples, own], np.nan)
     distances[samples, own] = np.inf
     to_other = distances.min(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -45,7 +46,7 @@ def margin_ratio(features: Any, labels: Any, train_features: Any, train_labels: 
 
 
 def same_class_neighbour(features: Any, labels: Any, train_features: Any, train_labels: Any) -> np.ndarray:
-    """Whether the nearest training sample is of the same class: bool (sample,).
+    """Whether the nearest training sample is of the same class: bool (sample,); never for a class without any.
 
     Arguments and errors as `margin_ratio`.
     """
@@ -67,8 +68,8 @@ def representation(
         subsets: by name, a boolean mask (sample,).
 
     Returns:
-        One row a subset, `overall` first: subset, n, margin_ratio (median), own_side (share with a ratio
-        below 1), same_class_neighbour (share). An empty subset has n 0 and NaN.
+        One row a subset, `overall` first: subset, n, margin_ratio (median of those that have one), own_side
+        (share with a ratio below 1), same_class_neighbour (share). An empty subset has n 0 and NaN.
 
     Raises:
         InputError: as `margin_ratio`; malformed subsets.
@@ -99,7 +100,4 @@ def _validate(features: Any, labels: Any, train_features: Any, train_labels: Any
     classes = np.unique(train_labels)
     if len(classes) < 2:
         raise InputError(f"train labels: one class ({classes[0]}), expected at least two to compare")
-    strangers = np.setdiff1d(labels, classes)
-    if len(strangers):
-        raise InputError(f"labels: class {strangers[0]} has no training sample, there are {classes.tolist()}")
     return features, labels, train, train_labels
