@@ -95,7 +95,9 @@ def train(
     net: Annotated[str, typer.Option(help="aconvnet (default), resnet18, wrn28-2 …")] = "",
     loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
-    size: Annotated[int | None, typer.Option(help="Image side in pixels; the network's own by default.")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Image side in pixels; the network's own by default, 32 in a transfer.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, batches and shifts; 0 by default.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, such as shift=10.")] = None,
@@ -135,11 +137,11 @@ def train(
         chosen, folder = changed_experiment(made, more), _out(out)
     run = learn.start(chosen, folder, resume=bool(resume), logger=_tensorboard(folder) if tensorboard else None)
     facts = run.facts
-    best = facts["best_epoch"]
+    best = f"best on validation: {facts['best_epoch']}" if facts["samples"]["validation"] else "the last one is kept"
     _done(
         {"run": run.folder, **facts},
         as_json,
-        f"run: [bold]{run.folder}[/] ({facts['epochs']} epochs, best on validation: {best}, {facts['seconds']:.0f} s)",
+        f"run: [bold]{run.folder}[/] ({facts['epochs']} epochs, {best}, {facts['seconds']:.0f} s)",
         *[f"[yellow]leak:[/] {leak}" for leak in facts["leaks"]],
         *[f"[yellow]no label[/] of the target for {name}: the source teaches it" for name in facts.get("untaught", [])],
         f"next: spacewise audit {run.folder}",

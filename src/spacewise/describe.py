@@ -85,6 +85,8 @@ def make_named(
     function = table[name]
     known = [p for p in inspect.signature(function).parameters if p != "source" and p not in given]
     for option in options:
+        if option in given:
+            raise InputError(f"option {option} of {kind} {name} follows from the data; leave it out")
         if option not in known:
             raise unknown(f"option of {kind} {name}", option, known)
     hints = get_type_hints(function)

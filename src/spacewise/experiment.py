@@ -295,26 +295,36 @@ def transfer_from_flags(
     """The transfer that command-line flags describe: SWD-transfer, unless a term of `losses` aligns the domains.
 
     Args:
-        data, target: folders of images, or `simulated-zones` for both: its optical and its radar view.
+        data, target: folders of images; `simulated-zones`, or one folder of So2Sat LCZ42, for both: the optical
+            images, then the radar's.
         labels: budget of the target: a number, or `all`.
         net: the encoder of both branches.
 
     Raises:
-        InputError: as `from_flags`; a budget that is no number.
+        InputError: as `from_flags`; the same images twice; a budget that is no number.
     """
     _check_losses(losses)
     side = size or 32
     encoder: dict[str, Any] = {"name": net} | ({"padding": "same"} if net == "aconvnet" and side < 96 else {})
     opened = [sources.open_source(folder, source) for folder in (data, target)]
     described = [description(each) for each in opened]
-    if data == target == "simulated-zones":
-        described[0] |= {"view": "optical"}
+    if described[0] == described[1]:
+        views = SENSORS.get(opened[0].name)
+        if views is None:
+            raise InputError(
+                f"--data and --target name the same images ({data}): a transfer goes from one set to another"
+            )
+        described = [made | view for made, view in zip(described, views, strict=True)]
     whole = [split or splits.default(each) for each in opened]
-    budget: int | str = int(labels) if labels.isdigit() else labels
+    budget: int | str = int(labels) if labels.isdecimal() else labels
+    within = {"name": whole[1], "seed": 0}  # the seed draws which images are labelled, not which are tested
     aligned = Objective(*losses).aligns
     return Experiment(
         data={"source": described[0], "split": {"name": whole[0]}},
-        target={"source": described[1], "split": {"name": "few-label", "labels": budget, "within": {"name": whole[1]}}},
+        target={
+            "source": described[1],
+            "split": {"name": "few-label", "labels": budget, "seed": seed, "within": within},
+        },
         net={"name": "y-shaped", "encoder": encoder, "normalisation": "instance", "size": side},
         objective=list(losses),
         regime={"name": "transfer", "pretraining": {}, "alternate": [] if aligned else list(ALIGNED)},
@@ -322,6 +332,10 @@ def transfer_from_flags(
     )
 
 
+SENSORS = {  # of one set that both a source and a target come from
+    "simulated-zones": ({"view": "optical"}, {"view": "radar"}),
+    "so2sat": ({"sensor": "optical"}, {"sensor": "radar"}),
+}
 ALIGNED = ("sliced_wasserstein@embedding", "conditional_sliced_wasserstein@embedding")  # Rostami et al. (2019)
 
 

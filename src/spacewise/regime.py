@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,8 +39,11 @@ class Settings(Strict):
         alternate: terms of a second step in every batch, after another forward pass, by an optimizer of its own:
             `["complement_entropy@classifier"]` is complement objective training (Chen et al. 2019), alignments
             are the second step of a transfer.
-        alternate_rate: the largest learning rate of that step; 0 for a tenth of `rate`, as in Ito et al.
+        alternate_rate: the largest learning rate of that step; 0 for the regime's own: a tenth of `rate` in the
+            supervised regime, as in Ito et al., and `rate` itself in a transfer.
     """
+
+    SECOND: ClassVar[float] = 0.1  # rate of the second step, as a share of the first's
 
     epochs: int = Field(30, ge=1)
     batch: int = Field(64, ge=2)
@@ -57,6 +60,11 @@ class Settings(Strict):
     keep: list[int] = []
     alternate: list[str] = []
     alternate_rate: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+    @property
+    def second_rate(self) -> float:
+        """The largest learning rate of the second step."""
+        return self.alternate_rate or self.rate * self.SECOND
 
 
 class Supervised(Settings):
@@ -107,8 +115,10 @@ class Transfer(Settings):
         target_batch: labelled target samples a step.
         unlabelled_batch: target samples a step without labels; taken where there is an alignment.
         freeze: parts of the network (source, target, embedding, head) that stay as the pretraining left them.
-        freeze_alternate: parts that the second step does not move.
+        freeze_alternate: parts that the second step does not move (their normalisation follows its batches).
     """
+
+    SECOND: ClassVar[float] = 1.0
 
     name: Literal["transfer"] = "transfer"
     epochs: int = Field(10, ge=1)

@@ -152,8 +152,8 @@ def test_a_lead_on_average_is_not_called_clear() -> None:
     [
         (0.7, 0.002, "Yes: “T” is better than the best baseline at every label budget."),
         (0.3, 0.002, "No: “T” is worse than the best baseline at every label budget."),
-        (0.5, 0.02, "Nothing can be told apart: at none of 4 label budgets is it more than chance may give that “T” is "
-         "better than the best baseline."),
+        (0.5, 0.02, "No clear gain: “T” is better than the best baseline, by more than chance may give, at none of 4 label "
+         "budgets."),
     ],
 )  # fmt: skip
 def test_the_answer_is_plain(aligned: float, noise: float, start: str) -> None:

@@ -21,6 +21,7 @@ from spacewise.runs import Run
 from spacewise.splits import Part
 
 Spaces = dict[str, np.ndarray]
+FOLDS = 5  # of the probe; a domain needs a sample for each
 TABLES = ("domain_accuracy", "domains", "domain_classes")
 
 
@@ -69,10 +70,9 @@ def transfer_tables(
     for name in track(shared, "comparing the domains", len(shared)):
         one, other = source[name], target[name]
         by_class = domain_distances(one, source_part.labels, other, target_part.labels, target_part.classes, seed=seed)
-        probe = separability(one, other, seed=seed)
-        row = {"space": name, "separability": probe.accuracy, "low": probe.low, "high": probe.high}
+        row = {"space": name, **_probed(one, other, seed)}
         row["distance"] = domain_distance(one, other, seed=seed)
-        row |= {"class_distance": by_class["distance"].mean(), "matched": float(by_class["matched"].mean())}
+        row |= {"class_distance": by_class["distance"].mean(), "matched": by_class["matched"].astype(float).mean()}
         whole.append(row)
         classes.append(by_class.assign(space=name))
     return {
@@ -80,6 +80,14 @@ def transfer_tables(
         "domains": pd.DataFrame(whole),
         "domain_classes": pd.concat(classes, ignore_index=True),
     }
+
+
+def _probed(source: np.ndarray, target: np.ndarray, seed: int) -> dict[str, float]:
+    """How well a probe tells the domains apart; NaN where one has too few samples to ask."""
+    if min(len(source), len(target)) < FOLDS:
+        return dict.fromkeys(("separability", "low", "high"), float("nan"))
+    probe = separability(source, target, folds=FOLDS, seed=seed)
+    return {"separability": probe.accuracy, "low": probe.low, "high": probe.high}
 
 
 def _accuracy(domain: str, logits: np.ndarray, part: Part, seed: int) -> dict[str, float | str]:

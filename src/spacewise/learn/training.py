@@ -80,7 +80,7 @@ class Training(ABC):
         self.settings: Any = experiment.regime
         self.seed = experiment.seed
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        second = self.settings.model_copy(update={"rate": self.settings.alternate_rate or self.settings.rate / 10})
+        second = self.settings.model_copy(update={"rate": self.settings.second_rate})
         settings = [self.settings, second][: len(turns)]
         optimizers = [
             make_optimizer((*moved, objective), its, net.given)
@@ -234,8 +234,13 @@ class Training(ABC):
         if bad:
             raise InputError(
                 f"training diverged: {', '.join(bad)} in epoch {row['epoch']}; "
-                f"lower the rate ({self.settings.rate:g}) or the weight of the term"
+                f"lower {self.rates()} or the weight of the term"
             )
+
+    def rates(self) -> str:
+        """The rates of the steps of a batch, as an error names them."""
+        second = f" or alternate_rate ({self.settings.second_rate:g})" if len(self.turns) > 1 else ""
+        return f"the rate ({self.settings.rate:g}){second}"
 
     def validate(self) -> dict[str, float]:
         """The figure that chooses."""

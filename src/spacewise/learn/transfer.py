@@ -24,7 +24,7 @@ from spacewise.nets.chain import output_sizes, read_space
 from spacewise.nets.y_shaped import YShaped, start_target_from_source
 from spacewise.objective import Objective
 from spacewise.regime import Transfer, transfer_settings
-from spacewise.splits import Part, Split, restricted
+from spacewise.splits import Part, Split, leaks_across, restricted
 
 # spaces whose gradients come to a part that both branches share
 ABOVE = {"embedding": {"embedding", "classifier", "probability"}, "head": {"classifier", "probability"}}
@@ -87,7 +87,9 @@ def transfer(
         check_pretraining(net.branch("source"), chosen.pretraining, source, pretrained, seed, lightning)
     if not resume and lightning.is_global_zero:
         leaks = [f"of the source, {leak}" for leak in source.leaks(images["source"].digests)]
-        runs.create(out, experiment, target, [*target.leaks(images["target"].digests), *leaks], origin=source)
+        across = leaks_across(source, target, (images["source"].digests, images["target"].digests))
+        leaks = [*target.leaks(images["target"].digests), *leaks, *across]
+        runs.create(out, experiment, target, leaks, origin=source)
     lightning.barrier()
     if not begun:
         _begin(net, chosen, source, target, images, out, seed, pretrained, logger)

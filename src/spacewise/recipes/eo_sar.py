@@ -11,26 +11,29 @@ dimensions, AdamW with one cycle up to 1e-3 in both steps, shifts of 4 pixels an
 alignments weighing 1 (smaller weights and rates, pseudo-labels, one joint step made no clear difference on training
 images, see docs/log.md), pretraining for some 600 steps and 300 steps of transfer with 32 labelled images of each
 domain and 64 unlabelled ones (on So2Sat LCZ42 some 10,000 and 5,000); the target's encoder starts from the source's,
-but for its first layer where the bands differ. The last weights are reported: validation labels would be labels
-beyond the budget. Instance normalisation wherever nothing else is said.
+but for its first layer where the bands differ. A pretraining with the contrastive loss sees two views of each image,
+as that loss is defined, and its cross-entropy so sees twice as many. The last weights are reported: validation labels
+would be labels beyond the budget. Instance normalisation wherever nothing else is said.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.recipes.recipe import Arm, Asked, Recipe
 from spacewise.recipes.shared_classes import shared_classes
 from spacewise.recipes.transfer import finish
-from spacewise.sources import open_source, recognise
+from spacewise.sources import open_source, recognise, so2sat
 
 ENTROPY = "crossentropy@classifier"
 SLICED = "sliced_wasserstein@embedding"
 CONDITIONAL = "conditional_sliced_wasserstein@embedding"
-LARGE = (2, 50)  # epochs of pretraining and of transfer on So2Sat LCZ42: some 10,000 and 5,000 steps
+LARGE = (10_000, 50)  # on So2Sat LCZ42: steps of pretraining, in whole epochs, and epochs of transfer, of 100 steps
 OWN_EPOCHS = 40  # of pretraining on a folder of scenes
 SETS = {"low-rise": 24, "urban": 10, "all": 6}  # epochs of pretraining on simulated pairs: some 600 steps
 BUDGETS: tuple[int | str, ...] = (32, 128, 1024, "all")
@@ -90,21 +93,36 @@ def zones(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     arm = recipe.catalogue[key]
     given = {"classes": arm.about["set"]}
     if "so2sat" in asked.places:
-        named = {"name": "so2sat", "root": str(asked.places["so2sat"]), **given}
-        views = [named | {"sensor": sensor} for sensor in ("optical", "radar")]
-        first = {**arm.regime["pretraining"], "epochs": LARGE[0]} if "pretraining" in arm.regime else None
-        longer = {**arm.regime, "epochs": LARGE[1]} | ({"pretraining": first} if first else {})
-        arm = replace(arm, regime=longer)
+        root = str(asked.places["so2sat"])
+        views = [{"name": "so2sat", "root": root, **given, "sensor": sensor} for sensor in ("optical", "radar")]
+        arm = replace(arm, regime=_longer(arm.regime, root, arm.about["set"]))
     else:
         views = [{"name": "simulated-zones", "view": view, **given} for view in ("optical", "radar")]
     whole = {"name": "folders", "validation": 0.0}
     return _experiment(arm, views, [whole, _budget(arm, fold, whole)], fold)
 
 
+def _longer(regime: Mapping[str, Any], root: str, zones: str) -> dict[str, Any]:
+    """A regime for the many images of So2Sat LCZ42: as many steps of pretraining for every set of zones."""
+    longer = {**regime, "epochs": LARGE[1]}
+    if "pretraining" in regime:
+        steps = max(1, _training_images(root, zones) // regime["pretraining"]["batch"])
+        longer["pretraining"] = {**regime["pretraining"], "epochs": max(1, round(LARGE[0] / steps))}
+    return longer
+
+
+@functools.cache
+def _training_images(root: str, zones: str) -> int:
+    """Counted once: every arm of a figure asks."""
+    return int((so2sat(root, classes=zones).facts["split"] == "train").sum())
+
+
 def own(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     """An arm on two folders, over the classes that they share: half of the target tests, of the source a fifth."""
     arm = recipe.catalogue[key]
     roots = [str(asked.places[name]) for name in ("source", "target")]
+    if asked.places["source"].resolve() == asked.places["target"].resolve():
+        raise InputError(f"source and target are the same folder, {roots[0]}: a transfer goes from one set to another")
     opened = [open_source(root) for root in roots]
     folders = zip(roots, shared_classes(*(each.classes for each in opened)), strict=True)
     views = [{"name": recognise(root), "root": root, "classes": classes} for root, classes in folders]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from spacewise.nets.weights import FETCH
 from spacewise.progress import console
 from spacewise.sources import open_source, recognise
 from spacewise.splits import default
+
+METHOD = ("batch", "alternate", "pretraining", "objective")  # what tells the methods of a transfer apart
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def plan(recipe: Recipe, asked: Asked, out: Path) -> list[Planned]:
     for pattern in asked.only:
         if not fnmatch.filter(recipe.arms, pattern):
             raise unknown(f"row of {recipe.name}", pattern, recipe.arms)
-    return [
+    planned = [
         Planned(
             key,
             fold,
@@ -136,6 +139,16 @@ def plan(recipe: Recipe, asked: Asked, out: Path) -> list[Planned]:
         for key in recipe.arms
         if not asked.only or any(fnmatch.fnmatchcase(key, pattern) for pattern in asked.only)
     ]
+    if recipe.build:  # a budget beyond the data is met before the first training
+        for each in {
+            json.dumps([e.data.model_dump(), e.target and e.target.model_dump()]): e for e in _of(planned)
+        }.values():
+            each.splits()
+    return planned
+
+
+def _of(planned: Sequence[Planned]) -> list[Experiment]:
+    return [each.experiment for each in planned]
 
 
 def first_of_its_kind(catalogue: Mapping[str, Arm], key: str) -> str:
@@ -154,6 +167,10 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
     if recipe.build:
         epochs = [] if asked.epochs is None else [f"epochs={asked.epochs}"]
         made = recipe.build(recipe, key, fold, asked)
+        for change in asked.changes:
+            key = change.partition("=")[0].strip().removeprefix("regime.")
+            if key in METHOD:
+                raise InputError(f"--set {key} would turn the rows of {recipe.name} into other methods; leave it out")
         # what is set of a pretraining is for those arms that have one: it must not give one to a baseline
         without = ("pretraining.", "regime.pretraining.") if made.pretraining() is None else ()
         changes = [change for change in asked.changes if not change.strip().startswith(without)]

@@ -13,6 +13,7 @@ from spacewise import files
 from spacewise.audits.transfer import both_domains, measured_transfer
 from spacewise.progress import console
 from spacewise.recipes.finish import command
+from spacewise.regime import Supervised
 from spacewise.report.domains import domain_map
 from spacewise.report.transfer_study import write_transfer
 from spacewise.runs import Run
@@ -47,7 +48,7 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
         baselines=[title for title in dict.fromkeys(titles) if title in set(table["method"])],
         domains=pd.concat(domains, ignore_index=True),
         maps=[*_maps(recipe, finished)],
-        notes=_notes(next(iter(finished.values()))[0]),
+        notes=_notes([runs[0] for runs in finished.values()]),
     )
 
 
@@ -102,14 +103,24 @@ def _maps(recipe: Recipe, finished: Mapping[str, Sequence[Run]]) -> Iterator[tup
         yield f"Both domains after {title}", f"Space {SPACE}, test images, {of}{budget}, seed 0 (t-SNE).", drawn
 
 
-def _notes(run: Run) -> list[str]:
-    """What the reader is to know of how this was made."""
+def _notes(runs: Sequence[Run]) -> list[str]:
+    """What the reader is to know of how this was made; of each method, one run."""
+    run = runs[0]
     data = run.experiment.data.source
     target = run.experiment.target.source if run.experiment.target else None
     notes = [
         "Instance normalisation where nothing else is said. The last weights are reported: no label beyond the budget "
         "chose between epochs.",
     ]
+    notes.append(f"Images of {run.net.size} x {run.net.size} pixels; larger ones are reduced to that.")
+    firsts = [made.experiment.pretraining() for made in runs]
+    if len({first.regime.views for first in firsts if first and isinstance(first.regime, Supervised)}) > 1:
+        notes.append(
+            "The pretraining with a contrastive loss sees two views of each image, as that loss is defined: its "
+            "cross-entropy, too, has twice the images of a step without it."
+        )
+    across = sorted({leak for made in runs for leak in made.facts["leaks"] if " of the source and " in leak})
+    notes += [f"Leak: {leak}." for leak in across]
     if data.name == "simulated-zones":
         notes.append(
             "Simulated pairs of optical and radar patches of local climate zones; test cities are never trained on."

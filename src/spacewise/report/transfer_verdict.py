@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spacewise.report.numbers import count, interval, percent, signed
-from spacewise.report.transfer_numbers import duels, outcome, overtaking, ranked
+from spacewise.report.transfer_numbers import differences, duels, outcome, overtaking, ranked
 from spacewise.report.transfer_runs import budgets, challengers, sets, several_seeds, words
 
 
@@ -26,7 +26,7 @@ def verdict(runs: pd.DataFrame, baselines: Sequence[str] = ()) -> list[str]:
     against = [row for row in found if row["method"] not in baselines and row["other"] in baselines]
     held, found = bool(against), against or found
     named = held and len(challengers(runs, baselines)) == 1
-    sentences = [_answer(runs, baselines, found, held)]
+    sentences = [_answer(runs, baselines, found, held), *_by_themselves(runs, baselines)]
     overtaken = overtaking(runs, baselines)
     for of_set in sets(runs):
         mine = [row for row in found if row["set"] == of_set]
@@ -76,9 +76,23 @@ def _answer(runs: pd.DataFrame, baselines: Sequence[str], found: list[dict[str, 
         return f"No: {worse} at {_every(runs, total)}."
     if outcomes["reversed"]:
         return f"No: {claim}, by more than chance would give, at none of {_budgets(runs, total)}{lost}."
-    return (
-        f"Nothing can be told apart: at none of {_budgets(runs, total)} is it more than chance may give that {claim}."
-    )
+    return f"No clear gain: {claim}, by more than chance may give, at none of {_budgets(runs, total)}."
+
+
+def _by_themselves(runs: pd.DataFrame, baselines: Sequence[str]) -> list[str]:
+    """At how many budgets each method is clearly ahead of each baseline: the best of several hides the others."""
+    table = differences(runs, baselines)
+    if len(baselines) < 2 or table.empty or not several_seeds(runs):
+        return []
+    sentences = []
+    for method, rows in table.groupby("method", sort=False):
+        clear = rows.assign(ahead=[outcome(row) == "holds" for row in rows.to_dict("records")])
+        parts = [
+            f"“{base}” at {count(int(each['ahead'].sum())) if each['ahead'].any() else 'none'} of {count(len(each))}"
+            for base, each in clear.groupby("other", sort=False)
+        ]
+        sentences.append(f"“{method}” is ahead, by more than chance may give, of {_joined(parts)} budgets.")
+    return sentences
 
 
 def _budgets(runs: pd.DataFrame, total: int) -> str:

@@ -8,7 +8,7 @@ from spacewise.splits.drawn import hold_out, kfold, stratified
 from spacewise.splits.facts import by_fact, folders, mstar_confusers, mstar_seen_unseen, roles
 from spacewise.splits.few_label import few_label
 from spacewise.splits.group import group_disjoint
-from spacewise.splits.split import Part, Split, restricted, select
+from spacewise.splits.split import Part, Split, leaks_across, restricted, select
 
 SPLITS: dict[str, Callable[..., Split]] = {
     "by-fact": by_fact,
@@ -47,6 +47,7 @@ __all__ = [
     "group_disjoint",
     "hold_out",
     "kfold",
+    "leaks_across",
     "mstar_confusers",
     "mstar_seen_unseen",
     "restricted",

@@ -119,7 +119,7 @@ class Split:
             if (first, second) == ("train", "unlabelled"):
                 continue
             one, other = self.parts[first], self.parts[second]
-            found += _shared_images(first, one, second, other, digests)
+            found += _shared(first, second, one, other, digests[one.rows], digests[other.rows], "identical images")
             if self.group and (first, second) != ("test", "confusers"):
                 shared = set(one.facts[self.group]) & set(other.facts[self.group])
                 if shared:
@@ -127,12 +127,36 @@ class Split:
         return found
 
 
-def _shared_images(first: str, one: Part, second: str, other: Part, digests: np.ndarray) -> list[str]:
-    where = dict(zip(digests[one.rows], one.facts["id"], strict=True))
-    pairs = [(where[d], i) for d, i in zip(digests[other.rows], other.facts["id"], strict=True) if d in where]
+def leaks_across(source: Split, target: Split, digests: tuple[np.ndarray, np.ndarray]) -> list[str]:
+    """What the source's training and the target's test or validation samples share, one line each.
+
+    Identical images; and, where both are of one set of files or one simulation, samples of one id: the same scene.
+
+    Args:
+        digests: of the images of the source and of the target, as `Split.leaks` takes them.
+    """
+    one_set = (source.source.name, source.source.root) == (target.source.name, target.source.root)
+    found = []
+    for name in ("train", "validation"):
+        for other in ("validation", "test"):
+            ours, theirs = source.parts[name], target.parts[other]
+            labels = (f"{name} of the source", f"{other} of the target")
+            found += _shared(*labels, ours, theirs, digests[0][ours.rows], digests[1][theirs.rows], "identical images")
+            if one_set and not found:
+                ids = ours.facts["id"].to_numpy(), theirs.facts["id"].to_numpy()
+                found += _shared(*labels, ours, theirs, ids[0], ids[1], "scenes")
+    return found
+
+
+def _shared(
+    first: str, second: str, one: Part, other: Part, ours: np.ndarray, theirs: np.ndarray, what: str
+) -> list[str]:
+    """One line where two parts share values (sample,), such as digests of their images."""
+    where = dict(zip(ours, one.facts["id"], strict=True))
+    pairs = [(where[value], i) for value, i in zip(theirs, other.facts["id"], strict=True) if value in where]
     if not pairs:
         return []
-    return [f"{first} and {second} share {len(pairs)} identical images, such as {pairs[0][0]} = {pairs[0][1]}"]
+    return [f"{first} and {second} share {len(pairs)} {what}, such as {pairs[0][0]} = {pairs[0][1]}"]
 
 
 def select(source: Source, where: Where) -> np.ndarray:
