@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,44 @@ def test_train_audit_compare(spacewise: Command, chips: Path, tmp_path: Path) ->
     code, out, error = spacewise("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "both", "--json")
     assert code == 0, error
     assert Path(json.loads(out)["report"]).is_file()
+
+
+SHORT = (  # settings of a transfer
+    "steps=1", "batch=4", "target_batch=4", "unlabelled_batch=4", "precision=float32",
+    "pretraining.epochs=1", "pretraining.batch=8", "pretraining.precision=float32",
+)  # fmt: skip
+
+
+def test_train_across_two_domains(spacewise: Command, chips: Path, tmp_path: Path) -> None:
+    """Without validation samples; and the target's images are the source's, moved on by one: that leaks."""
+    radar = tmp_path / "radar"
+    for picture in chips.glob("*/*.png"):
+        moved = radar / picture.parent.name / f"{(int(picture.stem) + 1) % 12:02}.png"
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, moved)
+    data = ("--data", chips, "--target", radar, "--labels", "6", "--size", "24", "--epochs", "1")
+    changes = [word for change in SHORT for word in ("--set", change)]
+    loss = ("--loss", "crossentropy@classifier")
+    code, _, error = spacewise("train", *data, *loss, "--out", tmp_path / "run", *changes)
+    assert code == 0, error
+    said = "".join(error.split())  # long lines are broken anywhere
+    assert f"run:{tmp_path / 'run'}(1epochs,thelastoneiskept," in said
+    assert "leak:" in said
+    assert "ofthesourceandtestofthetargetshare" in said
+    assert f"next:spacewiseaudit{tmp_path / 'run'}" in said
+    run = runs.open_run(tmp_path / "run")
+    assert (len(run.split.train), run.origin.source.root) == (6, chips)
+
+
+def test_labels_are_those_of_a_target(spacewise: Command, chips: Path, tmp_path: Path) -> None:
+    words = ("--labels 32 is the budget of a target", "give --target")
+    refused(train(spacewise, chips, tmp_path / "run", "--labels", "32"), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_domain_is_not_its_own_target(spacewise: Command, chips: Path, tmp_path: Path) -> None:
+    refused(train(spacewise, chips, tmp_path / "run", "--target", chips), "--data and --target name the same images")
+    assert not (tmp_path / "run").exists()
 
 
 def test_explain(spacewise: Command, chips: Path, tmp_path: Path) -> None:
@@ -146,6 +185,18 @@ def test_reproduce_lists_what_there_is(spacewise: Command) -> None:
     code, out, _ = spacewise("reproduce", "--json")
     assert code == 0
     assert "dual-loss.table2" in [recipe["name"] for recipe in json.loads(out)["recipes"]]
+
+
+@pytest.mark.parametrize("more", [(), ("source=chips",), ("target=chips",)])
+def test_reproduce_names_the_folder_that_is_missing(
+    spacewise: Command, chips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [word for option in more for word in ("--data", option)]
+    missing = "target" if more == ("source=chips",) else "source"
+    words = (f"eo-sar.transfer needs --data {missing}=DIR", f"the folder of the {missing}")
+    refused(spacewise("reproduce", "eo-sar.transfer", *given, "--out", "made"), *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["chips"]
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def build(pictures: Path, change: str) -> None:
         ("data.split.source", 0.5, "unknown option of split stratified 'source'"),
         ("data.split.validation", "1e-1x", "validation"),
         ("net.name", "dingg", "unknown net 'dingg': did you mean 'ding'?"),
-        ("net.classes", 5, "unknown option of net ding 'classes'"),
+        ("net.classes", 5, "option classes of net ding follows from the data; leave it out"),
         ("net.featur", 5, "unknown option of net ding 'featur': did you mean 'feature'?"),
         ("net.feature", -5, "feature"),
         ("net.feature", 0, "feature"),

@@ -15,8 +15,9 @@ from spacewise import runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.recipes import RECIPES, Asked, places, plan, reproduce
-from spacewise.recipes.recipe import Planned
+from spacewise.recipes.recipe import METHOD, Planned
 from spacewise.recipes.shared_classes import common_name, shared_classes
+from spacewise.sources.zones import ZONES
 
 FIGURES = [name for name in RECIPES if name.startswith("eo-sar.") and name != "eo-sar.transfer"]
 UCM = """
@@ -52,9 +53,29 @@ def planned(name: str, given: dict[str, Path] | None = None, **asked: Any) -> li
     return plan(RECIPES[name], Asked(given or {}, **asked), Path("out"))
 
 
+@pytest.fixture
+def unsplit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves the time of dividing the images of many experiments, of which only the descriptions are looked at."""
+    monkeypatch.setattr(Experiment, "splits", lambda self: None)
+
+
+def so2sat_of(root: Path, each: dict[str, int]) -> Path:
+    """So2Sat LCZ42 with so many patches of every zone, of zero reflectance: a file takes no room for what is unset."""
+    h5py = pytest.importorskip("h5py")
+    root.mkdir()
+    for name, count in each.items():
+        with h5py.File(root / f"{name}.h5", "w") as opened:
+            labels = np.tile(np.eye(len(ZONES)), (count, 1))
+            opened["label"] = labels
+            for sensor, bands in (("sen1", 8), ("sen2", 10)):
+                opened.create_dataset(sensor, (len(labels), 32, 32, bands), "f8")
+    return root
+
+
 # Experiments
 
 
+@pytest.mark.usefixtures("unsplit")
 def test_a_curve_has_a_budget_a_point() -> None:
     made = planned("eo-sar.figure1", folds=2)
     assert len(made) == 2 * 3 * 3 * 4  # folds, sets of classes, methods, budgets
@@ -69,6 +90,7 @@ def test_a_curve_has_a_budget_a_point() -> None:
         assert experiment.net.options["normalisation"] == "instance"
 
 
+@pytest.mark.usefixtures("unsplit")
 def test_figures_share_their_runs() -> None:
     """The same folder means the same experiment, and the same experiment the same folder."""
     made = [each for name in FIGURES for each in planned(name)]
@@ -87,12 +109,28 @@ def test_budgets_and_methods_share_their_pretraining() -> None:
 
 
 def test_the_figures_take_real_data_where_they_are_named(tmp_path: Path) -> None:
-    (each,) = planned("eo-sar.figure1", {"so2sat": tmp_path}, only=["urban-swd-32"])
+    root = so2sat_of(tmp_path / "so2sat", {"training": 4, "validation": 1, "testing": 2})
+    (each,) = planned("eo-sar.figure1", {"so2sat": root}, only=["urban-swd-32"])
     sources = [domain.source.model_dump() for domain in (each.experiment.data, each.experiment.target)]
     assert [named["name"] for named in sources] == ["so2sat", "so2sat"]
-    assert {named["root"] for named in sources} == {str(tmp_path)}
+    assert {named["root"] for named in sources} == {str(root)}
+    split, origin = each.experiment.splits()
+    assert [len(part) for part in (split.train, split.unlabelled, split.test, origin.train)] == [32, 8, 20, 40]
     (simulated,) = planned("eo-sar.figure1", only=["urban-swd-32"])
     assert simulated.experiment.data.source.name == "simulated-zones"
+
+
+def test_real_data_are_pretrained_on_for_as_many_steps_whatever_the_zones(tmp_path: Path) -> None:
+    root = so2sat_of(tmp_path / "so2sat", {"training": 200, "validation": 1, "testing": 1})
+    made = {each.key: each.experiment for each in planned("eo-sar.figure1", {"so2sat": root}, only=["*-32"])}
+    for name, zones in (("low-rise", 4), ("urban", 10), ("all", 17)):
+        steps = 200 * zones // 64  # of an epoch, which leaves its remainder out
+        assert len(made[f"{name}-swd-32"].splits()[1].train) == 200 * zones
+        for method in ("finetune", "swd"):
+            epochs = made[f"{name}-{method}-32"].regime.pretraining.epochs
+            assert abs(epochs * steps - 10_000) <= steps / 2, name
+        assert made[f"{name}-target-32"].regime.pretraining is None
+    assert {(each.regime.epochs, each.regime.steps) for each in made.values()} == {(50, 100)}
 
 
 def test_a_change_of_the_pretraining_gives_none_to_a_baseline() -> None:
@@ -105,6 +143,42 @@ def test_a_change_of_the_pretraining_gives_none_to_a_baseline() -> None:
     assert {each.regime.steps for each in made.values()} == {2}
     with pytest.raises(InputError, match="did you mean 'epochs'"):
         planned("eo-sar.figure1", changes=["pretraining.epohs=1"], only=["urban-swd-32"])
+
+
+@pytest.mark.parametrize("prefix", ["", "regime.", " "])
+@pytest.mark.parametrize("key", METHOD)
+def test_what_tells_the_methods_apart_cannot_be_set(scenes: Path, key: str, prefix: str) -> None:
+    given = {"batch": "8", "alternate": "[]", "pretraining": "{epochs: 1}", "objective": "[crossentropy@classifier]"}
+    two = {"source": scenes / "aerial", "target": scenes / "grey"}
+    for name, places_ in (("eo-sar.figure3", {}), ("eo-sar.transfer", two)):
+        with pytest.raises(InputError) as caught:
+            planned(name, places_, changes=["steps=2", f"{prefix}{key}={given[key]}"])
+        assert str(caught.value) == (f"--set {key} would make other methods or budgets of the rows of {name}")
+
+
+# Refused before anything is written
+
+
+@pytest.mark.parametrize("only", [["swd-128"], ["target-128"], ["swd-32", "finetune-128"]])
+def test_a_budget_beyond_the_data_is_met_before_the_first_training(
+    scenes: Path, tmp_path: Path, only: list[str]
+) -> None:
+    asked = Asked({"source": scenes / "aerial", "target": scenes / "grey"}, only=only)
+    with pytest.raises(InputError) as caught:
+        reproduce(RECIPES["eo-sar.transfer"], asked, tmp_path / "out")
+    assert f"{scenes / 'grey'}: labels must be 2 to 36, the number of training images" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_folder_is_no_transfer(scenes: Path, tmp_path: Path) -> None:
+    asked = Asked({"source": scenes / "grey", "target": scenes / "aerial" / ".." / "grey"}, only=["swd-32"])
+    with pytest.raises(InputError) as caught:
+        reproduce(RECIPES["eo-sar.transfer"], asked, tmp_path / "out")
+    assert str(caught.value) == (
+        f"source and target are the same folder, {scenes / 'grey'}: a transfer goes from one set to another"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 # Places
@@ -181,7 +255,7 @@ def test_folders_that_share_too_little_are_one_line(source: list[str], target: l
 
 
 def test_two_folders_to_a_page(scenes: Path, tmp_path: Path) -> None:
-    changes = ["net.size=16", "steps=2", "batch=6", "target_batch=6", "unlabelled_batch=8", "precision=float32"]
+    changes = ["net.size=16", "steps=2", "target_batch=6", "unlabelled_batch=8", "precision=float32"]
     changes += ["pretraining.epochs=1", "pretraining.batch=24", "pretraining.precision=float32"]
     asked = Asked(
         {"source": scenes / "aerial", "target": scenes / "grey"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,9 @@ from spacewise.progress import console
 from spacewise.sources import open_source, recognise
 from spacewise.splits import default
 
-METHOD = ("batch", "alternate", "pretraining", "objective")  # what tells the methods of a transfer apart
+# what tells the rows of a transfer's table apart
+METHOD: tuple[str, ...] = ("regime", "batch", "alternate", "pretraining", "pretraining.objective", "pretraining.views", "objective")
+METHOD += ("target", "target.split", "target.split.labels", "target.split.seed")
 
 
 @dataclass(frozen=True)
@@ -139,16 +140,16 @@ def plan(recipe: Recipe, asked: Asked, out: Path) -> list[Planned]:
         for key in recipe.arms
         if not asked.only or any(fnmatch.fnmatchcase(key, pattern) for pattern in asked.only)
     ]
-    if recipe.build:  # a budget beyond the data is met before the first training
-        for each in {
-            json.dumps([e.data.model_dump(), e.target and e.target.model_dump()]): e for e in _of(planned)
-        }.values():
-            each.splits()
+    if recipe.build:
+        _split_once([each.experiment for each in planned if each.fold == 0])
     return planned
 
 
-def _of(planned: Sequence[Planned]) -> list[Experiment]:
-    return [each.experiment for each in planned]
+def _split_once(experiments: Sequence[Experiment]) -> None:
+    """Makes the splits of every budget: one beyond the data is met before the first training."""
+    different = {str([each.data, each.target]): each for each in experiments}
+    for each in different.values():
+        each.splits()
 
 
 def first_of_its_kind(catalogue: Mapping[str, Arm], key: str) -> str:
@@ -170,7 +171,7 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
         for change in asked.changes:
             key = change.partition("=")[0].strip().removeprefix("regime.")
             if key in METHOD:
-                raise InputError(f"--set {key} would turn the rows of {recipe.name} into other methods; leave it out")
+                raise InputError(f"--set {key} would make other methods or budgets of the rows of {recipe.name}")
         # what is set of a pretraining is for those arms that have one: it must not give one to a baseline
         without = ("pretraining.", "regime.pretraining.") if made.pretraining() is None else ()
         changes = [change for change in asked.changes if not change.strip().startswith(without)]

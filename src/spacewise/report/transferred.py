@@ -76,6 +76,8 @@ def separability_words(row: pd.Series) -> str:
 def told_apart(audit: Audit, name: str = SHARED) -> str:
     """How well a probe tells the domains apart in a space."""
     row = space(audit, name)
+    if pd.isna(row["separability"]):
+        return f"In the space {name} there are too few test images to ask a probe which domain they are of."
     verb = "tells" if row["low"] > 0.5 else "does not clearly tell"
     return (
         f"In the space {name} a linear probe {verb} source from target: separability {separability_words(row)}, where "
@@ -113,8 +115,9 @@ def by_class(audit: Audit, name: str = SHARED) -> str:
 def line(audit: Audit) -> str:
     """The transfer in one line for a terminal."""
     row, source = space(audit), accuracy(audit, "source")
+    apart = "not asked" if pd.isna(row["separability"]) else f"{row['separability']:.3f}"
     return (
         f"{'source':>10}  [bold]{100 * source['accuracy']:5.1f} %[/]  [dim]{100 * source['low']:.1f} to "
-        f"{100 * source['high']:.1f}, n = {int(source['samples'])}; {SHARED}: separability {row['separability']:.3f}, "
+        f"{100 * source['high']:.1f}, n = {int(source['samples'])}; {SHARED}: separability {apart}, "
         f"{matched_words(audit)} classes matched[/]"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -135,17 +136,26 @@ def leaks_across(source: Split, target: Split, digests: tuple[np.ndarray, np.nda
     Args:
         digests: of the images of the source and of the target, as `Split.leaks` takes them.
     """
-    one_set = (source.source.name, source.source.root) == (target.source.name, target.source.root)
+    one_set = _set_of(source.source) == _set_of(target.source)
     found = []
     for name in ("train", "validation"):
         for other in ("validation", "test"):
             ours, theirs = source.parts[name], target.parts[other]
             labels = (f"{name} of the source", f"{other} of the target")
-            found += _shared(*labels, ours, theirs, digests[0][ours.rows], digests[1][theirs.rows], "identical images")
-            if one_set and not found:
+            same = _shared(*labels, ours, theirs, digests[0][ours.rows], digests[1][theirs.rows], "identical images")
+            if one_set and not same:
                 ids = ours.facts["id"].to_numpy(), theirs.facts["id"].to_numpy()
-                found += _shared(*labels, ours, theirs, ids[0], ids[1], "scenes")
+                same = _shared(*labels, ours, theirs, ids[0], ids[1], "scenes")
+            found += same
     return found
+
+
+def _set_of(source: Source) -> tuple[str, str]:
+    """What two views of the same scenes have in common: their files, or the simulation that they are of."""
+    if source.root is not None:
+        return source.name, os.path.realpath(source.root)
+    options = {key: value for key, value in description(source).items() if key not in ("view", "classes")}
+    return source.name, repr(sorted(options.items()))
 
 
 def _shared(
