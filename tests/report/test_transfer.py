@@ -184,7 +184,7 @@ def test_several_methods_are_named_where_they_lead() -> None:
     sentences = verdict(synthetic_transfer(levels=levels, noise=0.002), BASES)
     assert sentences[0].startswith("In part: the best of 2 other methods is better than the best baseline")
     assert "Better with 32 labels (“with SupCon” +" in sentences[3]
-    assert f"128 labels (“{ALIGNED}” +" in sentences[1]
+    assert f"128 labels (“{ALIGNED}” +" in sentences[3]
 
 
 def test_one_seed_has_neither_interval_nor_p(tmp_path: Path) -> None:

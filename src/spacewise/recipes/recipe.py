@@ -20,8 +20,8 @@ from spacewise.sources import open_source, recognise
 from spacewise.splits import default
 
 # what tells the rows of a transfer's table apart
-METHOD: tuple[str, ...] = ("regime", "batch", "alternate", "pretraining", "pretraining.objective", "pretraining.views", "objective")
-METHOD += ("target", "target.split", "target.split.labels", "target.split.seed")
+METHOD = {"regime", "batch", "alternate", "pretraining", "pretraining.objective", "pretraining.views", "objective"}
+METHOD |= {"target", "target.split", "target.split.labels", "target.split.seed"}
 
 
 @dataclass(frozen=True)
