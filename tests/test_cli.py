@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from spacewise import runs
-from spacewise.learn.training import Training
+from spacewise.learn.supervised_training import SupervisedTraining
 
 Command = Callable[..., tuple[int, str, str]]
 TRAIN = ("--set", "net.padding=same", "--size", "24", "--epochs", "1", "--set", "batch=8", "--set", "precision=float32")
@@ -161,9 +161,9 @@ def test_the_same_experiment_from_flags_and_from_yaml(spacewise: Command, chips:
 def test_interrupted_and_resumed(
     spacewise: Command, chips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, steps = Training.step, []
+    plain, steps = SupervisedTraining.step, []
 
-    def interrupted(self: Training, *batch: object) -> None:
+    def interrupted(self: SupervisedTraining, *batch: object) -> None:
         plain(self, *batch)
         steps.append(1)
         if len(steps) == 2:
@@ -172,7 +172,7 @@ def test_interrupted_and_resumed(
 
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Training, "step", interrupted)
+    monkeypatch.setattr(SupervisedTraining, "step", interrupted)
     code, _, error = train(spacewise, chips, tmp_path / "run", "--set", "epochs=3")
     assert (code, "saved" in error) == (130, True)
     refused(train(spacewise, chips, tmp_path / "run"), "unfinished", "--resume")

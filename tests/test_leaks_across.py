@@ -68,9 +68,12 @@ def test_all_that_two_parts_share_is_counted() -> None:
 @pytest.mark.parametrize("place", [("folder", "there"), ("simulated-zones", None)])
 def test_one_scene_seen_by_both_sensors(place: tuple[str, str | None]) -> None:
     """Of one set, an id is a scene; the pixels of two sensors differ."""
-    source, target = split_of(six("p", *place)), split_of(six("p", *place), train=[4, 5], test=[0])
-    (line,) = leaks_across(source, target, (digests(0), digests(100)))
-    assert line == "train of the source and test of the target share 1 scenes, such as p0 = p0"
+    source = split_of(six("p", *place), validation=[])
+    target = split_of(six("p", *place), train=[4, 5], test=[0], validation=[1])
+    assert leaks_across(source, target, (digests(0), digests(100))) == [
+        "train of the source and validation of the target share 1 scenes, such as p1 = p1",
+        "train of the source and test of the target share 1 scenes, such as p0 = p0",
+    ]
 
 
 def test_scenes_are_no_leak_where_the_parts_are_those_of_one_split() -> None:

@@ -321,7 +321,7 @@ def test_the_sources_branch_is_drawn_as_by_itself() -> None:
         ({"encoder": "aconvnet"}, "aconvnet: 32 x 32 pixels are too few for padding=valid; use padding=same"),
         ({"encoder": {"name": "aconvnet", "paddin": "same"}}, "unknown option of encoder aconvnet 'paddin': did you"),
         ({"encoder": {**SAME, "feature": "many"}}, "option feature of encoder aconvnet: input should be a valid int"),
-        ({"encoder": {**SAME, "size": 64}}, "unknown option of encoder aconvnet 'size'"),
+        ({"encoder": {**SAME, "size": 64}}, "option size of encoder aconvnet follows from the data"),
         ({"encoder": {"padding": "same"}}, "encoder is a network's name, or its name and options like {name: aconvnet"),
         (
             {"encoder": {"name": "resnet18", "weights": "a.pth"}},
