@@ -16,6 +16,7 @@ from spacewise.recipes.finish import command
 from spacewise.regime import Supervised
 from spacewise.report.domains import domain_map
 from spacewise.report.transfer_study import write_transfer
+from spacewise.report.transfer_tables import transfer_lines
 from spacewise.runs import Run
 
 if TYPE_CHECKING:
@@ -39,13 +40,16 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
             domains.append(tables["domain_classes"].assign(**named))
     table = pd.DataFrame(rows)
     files.write_table(out / f"{recipe.name}.csv", table.round(4))
-    titles = [arm.title for arm in recipe.catalogue.values() if _is_baseline(arm)]
+    titles = dict.fromkeys(arm.title for arm in recipe.catalogue.values() if _is_baseline(arm))
+    baselines = [title for title in titles if title in set(table["method"])]
+    for line in transfer_lines(table, baselines):
+        console.print(line)
     return write_transfer(
         table,
         out / recipe.name,
         title=recipe.title,
         command=command(),
-        baselines=[title for title in dict.fromkeys(titles) if title in set(table["method"])],
+        baselines=baselines,
         domains=pd.concat(domains, ignore_index=True),
         maps=[*_maps(recipe, finished)],
         notes=_notes([runs[0] for runs in finished.values()]),
