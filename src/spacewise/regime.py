@@ -109,7 +109,8 @@ class Transfer(Settings):
 
     Attributes:
         pretraining: of the source's branch, before the first step; none for a target that learns alone. The
-            target's encoder then starts from the source's, as far as the shapes fit.
+            target's encoder then starts from the source's, as far as the shapes fit. It has settings of its own
+            throughout, precision and shift included.
         steps: of an epoch.
         batch: labelled source samples a step; 0 for none, as in fine-tuning.
         target_batch: labelled target samples a step.
