@@ -16,7 +16,7 @@ from spacewise import nets, runs, sources, splits
 from spacewise.describe import described, description
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment, changed, changed_experiment, read
-from spacewise.regime import Pretraining, Supervised, Transfer, supervised_settings
+from spacewise.regime import Pretraining, Supervised, Transfer, settings_of
 from spacewise.sources import Source
 
 
@@ -169,7 +169,7 @@ def test_a_wrong_setting_is_said_once(regime: dict[str, int]) -> None:
 
 def test_a_setting_given_in_python_is_checked_alike() -> None:
     with pytest.raises(InputError, match="unknown key 'epoch': did you mean 'epochs'"):
-        supervised_settings({"epoch": 3})
+        settings_of(Supervised, {"epoch": 3})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from spacewise.describe import description, make_named, plain
 from spacewise.errors import InputError, unknown
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective, parse_term
-from spacewise.regime import REGIMES, Strict, Supervised, Transfer, first_complaint
+from spacewise.regime import REGIMES, SemiSupervised, Strict, Supervised, Transfer, first_complaint
 from spacewise.sources.source import Source
 from spacewise.splits import Split
 
@@ -53,7 +53,7 @@ class Experiment(Strict):
     target: Data | None = None
     net: Named
     objective: list[str]
-    regime: Annotated[Supervised | Transfer, Field(discriminator="name")] = Supervised()
+    regime: Annotated[Supervised | Transfer | SemiSupervised, Field(discriminator="name")] = Supervised()
     seed: int = Field(0, ge=0)
 
     def __init__(self, **values: Any) -> None:

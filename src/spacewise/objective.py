@@ -7,25 +7,30 @@ import inspect
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spacewise.errors import InputError, unknown
-from spacewise.losses import ALIGNMENTS, LOSSES
+from spacewise.losses import AGREEMENTS, ALIGNMENTS, LOSSES
+from spacewise.losses.agreement import Agreement, Views
 from spacewise.losses.alignment import Alignment, Domains
 from spacewise.losses.loss import Loss, Term
 from spacewise.nets.chain import Chain, check_reading, read_space
 
 FORM = re.compile(
-    r"\s*(?:(?P<weight>[^*(@]+?)\s*\*)?\s*(?P<call>[A-Za-z_]\w*\s*(?:\(.*\))?)\s*@\s*(?P<space>[\w:.]+)\s*"
+    r"\s*(?:(?P<weight>[^*(@]+?)\s*\*)?\s*(?P<call>[A-Za-z_]\w*\s*(?:\(.*\))?)\s*@\s*(?P<space>[\w:.]+)"
+    r"(?:\s+of\s+(?P<samples>\w+))?\s*"
 )
 EXAMPLE = '"1.0*contrastive(dissimilar_margin=1.0)@classifier"'
 
 
 def parse_term(text: str) -> Term:
     """Reads `weight*loss(option=value)@space`; the weight is 1 where it is left out.
+
+    With ` of unlabelled` behind it, the loss sees unlabelled samples under their pseudo-labels.
 
     Raises:
         InputError: the form is not this, the loss or an option is unknown, or a value is no literal.
@@ -34,14 +39,16 @@ def parse_term(text: str) -> Term:
     if not match:
         raise InputError(f"term {text!r} is not of the form weight*loss(option=value)@space, like {EXAMPLE}")
     name, options = _call(match["call"], text)
-    losses: Mapping[str, type[Loss]] = {**LOSSES, **ALIGNMENTS}
+    losses: Mapping[str, type[Loss]] = {**LOSSES, **ALIGNMENTS, **AGREEMENTS}
     if name not in losses:
         raise unknown("loss", name, losses)
     known = [option for option in inspect.signature(losses[name]).parameters if option != "options"]
     for option in options:
         if option not in known:
             raise unknown(f"option of loss {name}", option, known)
-    return Term(_weight(match["weight"], text), losses[name](**options), match["space"])
+    loss = losses[name](**options)
+    samples = "labelled" if isinstance(loss, Agreement) else match["samples"] or "labelled"  # its samples go unsaid
+    return Term(_weight(match["weight"], text), loss, match["space"], samples)
 
 
 def one_line(objective: Sequence[str], alternate: Sequence[str] = ()) -> str:
@@ -98,7 +105,14 @@ class Objective(nn.Module):
         self.losses = nn.ModuleList(term.loss for term in self.terms)
 
     def bind(
-        self, chain: Chain, classes: int, sizes: Mapping[str, tuple[int, ...]], seed: int = 0, *, domains: int = 1
+        self,
+        chain: Chain,
+        classes: int,
+        sizes: Mapping[str, tuple[int, ...]],
+        seed: int = 0,
+        *,
+        domains: int = 1,
+        unlabelled: bool = False,
     ) -> None:
         """Checks every space against the chain and makes room for the state of the losses.
 
@@ -108,8 +122,13 @@ class Objective(nn.Module):
             sizes: shape of each space for one sample, as from `output_sizes`.
             seed: of state that starts at random.
             domains: of the regime: alignments need two.
+            unlabelled: whether the regime has unlabelled samples, which some terms need.
         """
         for term in self.terms:
+            if term.unlabelled and not unlabelled:
+                raise InputError(
+                    f"'{term.name}' needs views of unlabelled images: the regime semi-supervised with mu above 0"
+                )
             if domains == 1 and isinstance(term.loss, Alignment):
                 raise InputError(f"'{term.name}' compares two domains: give a target, as the regime transfer does")
             chain.check_space(term.space)
@@ -151,6 +170,29 @@ class Objective(nn.Module):
             reported |= {f"{term.name} {name}": value for name, value in term.loss.reported.items()}
         summed = self.terms[:1] if first else self.terms
         total = torch.stack([term.weight * values[term.name] for term in summed]).sum()
+        return total, {name: value.detach() for name, value in values.items()} | reported
+
+    @property
+    def strong_views(self) -> int:
+        """How many strong views of an unlabelled image the terms ask for: 0, 1 or 2."""
+        return max(term.loss.views if isinstance(term.loss, Agreement) else int(term.unlabelled) for term in self.terms)
+
+    def over_views(
+        self, labelled: Mapping[str, Tensor], labels: Tensor, unlabelled: Unlabelled
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum over labelled and unlabelled samples, and each term's unweighted value (detached) by name.
+
+        Args:
+            labelled: spaces by name, of the labelled samples.
+            labels: (sample,) of them.
+            unlabelled: spaces of both strong views, and what they are taken for.
+        """
+        values: dict[str, Tensor] = {}
+        reported: dict[str, Tensor] = {}
+        for term in self.terms:
+            values[term.name] = _over_views(term, labelled, labels, unlabelled)
+            reported |= {f"{term.name} {name}": value for name, value in term.loss.reported.items()}
+        total = torch.stack([term.weight * values[term.name] for term in self.terms]).sum()
         return total, {name: value.detach() for name, value in values.items()} | reported
 
     @property
@@ -220,6 +262,38 @@ def _across(
     if len(of_source):
         values = {f"{term.name} source": term.loss(read_space(source, term.space), of_source)} | values
     return values
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Unlabelled samples of a step as the terms see them.
+
+    Attributes:
+        first, second: spaces by name of the two strong views; both empty where no term asks for them.
+        targets: (sample, class) pseudo-labels, without gradient.
+        confident: bool (sample,) whether the regime's threshold is reached.
+        chosen: bool (sample,) whether losses that are not made for views see the sample.
+    """
+
+    first: Mapping[str, Tensor]
+    second: Mapping[str, Tensor]
+    targets: Tensor
+    confident: Tensor
+    chosen: Tensor
+
+
+def _over_views(term: Term, labelled: Mapping[str, Tensor], labels: Tensor, unlabelled: Unlabelled) -> Tensor:
+    """What a term is: of the labelled samples, of the views, or of the first view under hard pseudo-labels."""
+    if isinstance(term.loss, Agreement):
+        first = read_space(unlabelled.first, term.space)
+        second = read_space(unlabelled.second, term.space) if term.loss.views == 2 else first
+        return term.loss.agree(Views(first, second, unlabelled.targets, unlabelled.confident))
+    if not term.unlabelled:
+        return term.loss(read_space(labelled, term.space), labels)
+    values, chosen = read_space(unlabelled.first, term.space), unlabelled.chosen
+    if not chosen.any():
+        return values.sum() * 0
+    return term.loss(values[chosen], unlabelled.targets[chosen].argmax(dim=1))
 
 
 def _placed(term: object) -> Term:

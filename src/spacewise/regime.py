@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,17 +25,39 @@ class Settings(Strict):
         optimizer: `adamw`, or `sgd` with momentum.
         rate: the largest learning rate.
         momentum: of SGD.
+        nesterov: SGD looks ahead by its momentum (Nesterov).
         weight_decay: R(W); on weights of layers, not on biases and normalisation.
         schedule: `onecycle` (up for a third, then down to nothing), `cosine`, `constant`, `steps`
-            (times 0.9 at every twentieth of the training, as in the released solver of Wang et al.), or
-            `tenths` (a tenth after a third of the training, a hundredth after half, as Ito et al. train).
+            (times 0.9 at every twentieth of the training, as in the released solver of Wang et al.), `tenths`
+            (a tenth after a third of the training, a hundredth after half, as Ito et al. train), or `sixteenths`
+            (the first seven sixteenths of a cosine from 1 towards -1: down to a fifth, as FixMatch trains).
         shift: largest translation of a training image in pixels, each way; 0 for none.
         precision: `bf16`, `float32`, or `auto`: bf16 where the machine multiplies in it.
         patience: epochs without a better validation figure after which training stops; 0 for never.
+        keep: epochs whose weights are kept, to be audited besides the last: 0 is the start.
+    """
+
+    epochs: int = Field(30, ge=1)
+    batch: int = Field(64, ge=2)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
+    schedule: Literal["onecycle", "cosine", "constant", "steps", "tenths", "sixteenths"] = "onecycle"
+    shift: int = Field(0, ge=0)
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    patience: int = Field(0, ge=0)
+    keep: list[int] = []
+
+
+class Alternating(Settings):
+    """Settings of regimes in which every batch may have a second step.
+
+    Attributes:
         flip: half of the training images are mirrored left to right.
         crop: smallest side of a random square that is cut out and enlarged to the image, as a share of the
             image's side; 1 for none.
-        keep: epochs whose weights are kept, to be audited besides the last: 0 is the start.
         alternate: terms of a second step in every batch, after another forward pass, by an optimizer of its own:
             `["complement_entropy@classifier"]` is complement objective training (Chen et al. 2019), alignments
             are the second step of a transfer.
@@ -45,19 +67,8 @@ class Settings(Strict):
 
     SECOND: ClassVar[float] = 0.1  # rate of the second step, as a share of the first's
 
-    epochs: int = Field(30, ge=1)
-    batch: int = Field(64, ge=2)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
-    schedule: Literal["onecycle", "cosine", "constant", "steps", "tenths"] = "onecycle"
-    shift: int = Field(0, ge=0)
-    precision: Literal["auto", "bf16", "float32"] = "auto"
-    patience: int = Field(0, ge=0)
     flip: bool = False
     crop: float = Field(1.0, gt=0, le=1)
-    keep: list[int] = []
     alternate: list[str] = []
     alternate_rate: float = Field(0.0, ge=0, allow_inf_nan=False)
 
@@ -67,7 +78,7 @@ class Settings(Strict):
         return self.alternate_rate or self.rate * self.SECOND
 
 
-class Supervised(Settings):
+class Supervised(Alternating):
     """Settings of the supervised regime: an epoch is a pass over the training samples.
 
     Attributes:
@@ -100,7 +111,7 @@ class Pretraining(Supervised):
     objective: list[str] = ["crossentropy@classifier"]
 
 
-class Transfer(Settings):
+class Transfer(Alternating):
     """Settings of the transfer regime: from a labelled source to a target with few labels.
 
     Every step takes samples from three endless streams: the labelled source, the labelled target, and all of the
@@ -132,23 +143,75 @@ class Transfer(Settings):
     freeze_alternate: list[Literal["source", "target", "embedding", "head"]] = []
 
 
-REGIMES: dict[str, type[Supervised] | type[Transfer]] = {"supervised": Supervised, "transfer": Transfer}
+class SemiSupervised(Settings):
+    """Settings of the semi-supervised regime: a few labelled images, and many without labels.
+
+    Every step takes `batch` labelled and `mu * batch` unlabelled images. Of an unlabelled image the network sees a
+    weak view, from which it makes a pseudo-label, and strong views, which are taught by it (Li et al., CoMatch, 2021).
+    Terms of the objective see the labelled images; `… of unlabelled`, and the losses between views, the others.
+
+    Attributes:
+        steps: of an epoch.
+        mu: unlabelled images a step for each labelled one; 0 for none: the floor that labels alone reach.
+        views: how images are varied: `optical` (RGB of 8 bits), `bands` (any number of bands), `radar` (no colours:
+            speckle, amplitude, shift, small rotation).
+        threshold: tau: probability of a pseudo-label's class from which on it is confident.
+        alignment: batches over whose mean probabilities the pseudo-labels are aligned with even classes; 0 for none.
+        memory: batches whose embeddings and pseudo-labels are remembered; 0 for none.
+        smoothing: share of the network's own word in a pseudo-label; the rest is that of the remembered neighbours.
+        temperature: of the similarity between an embedding and the remembered ones.
+        confidence: terms `of unlabelled` see the images whose pseudo-label reaches this probability; 0 for all.
+        average: decay of the averaged weights by step; 0 for none.
+        choose: the part whose accuracy chooses the best epoch. `test` is the fault of a released code: it is there
+            to measure what it is worth.
+        statistics: of the averaged network's normalisation: `estimated` on training images, or `copied` from the
+            trained one, which is a fault as well.
+        normalise: whether all views are normalised alike; false for a first strong view that is not, a third fault.
+    """
+
+    alternate: ClassVar[tuple[str, ...]] = ()  # one step a batch
+    second_rate: ClassVar[float] = 0.0
+
+    name: Literal["semi-supervised"] = "semi-supervised"
+    epochs: int = Field(10, ge=1)
+    steps: int = Field(100, ge=1)
+    batch: int = Field(32, ge=2)
+    mu: int = Field(7, ge=0)
+    optimizer: Literal["adamw", "sgd"] = "sgd"
+    rate: float = Field(0.03, gt=0, allow_inf_nan=False)
+    nesterov: bool = True
+    weight_decay: float = Field(5e-4, ge=0, allow_inf_nan=False)
+    schedule: Literal["onecycle", "cosine", "constant", "steps", "tenths", "sixteenths"] = "sixteenths"
+    views: Literal["optical", "bands", "radar"] = "optical"
+    threshold: float = Field(0.95, ge=0, le=1)
+    alignment: int = Field(32, ge=0)
+    memory: int = Field(5, ge=0)
+    smoothing: float = Field(0.9, ge=0, le=1)
+    temperature: float = Field(0.2, gt=0, allow_inf_nan=False)
+    confidence: float = Field(0.0, ge=0, le=1)
+    average: float = Field(0.999, ge=0, lt=1)
+    choose: Literal["validation", "test"] = "validation"
+    statistics: Literal["estimated", "copied"] = "estimated"
+    normalise: bool = True
 
 
-def supervised_settings(settings: Mapping[str, Any]) -> Supervised:
-    """Raises `InputError` for a wrong key or value."""
+Regime = Supervised | Transfer | SemiSupervised
+REGIMES: dict[str, type[Regime]] = {
+    "supervised": Supervised,
+    "transfer": Transfer,
+    "semi-supervised": SemiSupervised,
+}
+
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def settings_of(kind: type[Kind], settings: Mapping[str, Any]) -> Kind:
+    """The settings of one regime. Raises `InputError` for a wrong key or value."""
     try:
-        return Supervised(**settings)
+        return kind(**settings)
     except ValidationError as error:
-        raise InputError(first_complaint(error, Supervised)) from None
-
-
-def transfer_settings(settings: Mapping[str, Any]) -> Transfer:
-    """Raises `InputError` for a wrong key or value."""
-    try:
-        return Transfer(**settings)
-    except ValidationError as error:
-        raise InputError(first_complaint(error, Transfer)) from None
+        raise InputError(first_complaint(error, kind)) from None
 
 
 def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:

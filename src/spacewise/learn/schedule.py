@@ -25,6 +25,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda share: 1.0,
     "steps": lambda share: 0.9 ** int(20 * share),
     "tenths": lambda share: 0.1 ** ((3 * share >= 1) + (2 * share >= 1)),
+    "sixteenths": lambda share: math.cos(7 * math.pi * share / 16),
 }
 
 
@@ -42,7 +43,8 @@ def optimizer(modules: Iterable[nn.Module], settings: Settings, given: Container
         groups += [decay, {"params": [p for p in mine if p.ndim <= 1], "weight_decay": 0.0, "given": held}]
     groups = [group for group in groups if group["params"] or not group["given"]]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, settings.rate, momentum=settings.momentum, fused=True)
+        momentum, nesterov = settings.momentum, settings.nesterov
+        return torch.optim.SGD(groups, settings.rate, momentum=momentum, nesterov=nesterov, fused=True)
     return torch.optim.AdamW(groups, settings.rate, fused=True)
 
 

@@ -20,7 +20,7 @@ from spacewise.learn.supervised_training import SupervisedTraining
 from spacewise.learn.training import Logger
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective
-from spacewise.regime import Supervised, supervised_settings
+from spacewise.regime import Supervised, settings_of
 from spacewise.splits import Split
 
 
@@ -51,7 +51,7 @@ def supervised(
             longer finite.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
-    chosen = supervised_settings(settings)
+    chosen = settings_of(Supervised, settings)
     check_keep(chosen)
     out = Path(out)
     turns = _turns(net, objective, chosen, split, seed)

@@ -23,7 +23,7 @@ from spacewise.learn.transfer_training import TransferTraining
 from spacewise.nets.chain import output_sizes, read_space
 from spacewise.nets.y_shaped import YShaped, start_target_from_source
 from spacewise.objective import Objective
-from spacewise.regime import Transfer, transfer_settings
+from spacewise.regime import Transfer, settings_of
 from spacewise.splits import Part, Split, leaks_across, restricted
 
 # spaces whose gradients come to a part that both branches share
@@ -65,7 +65,7 @@ def transfer(
             that exists; a pretraining other than asked for; an objective that is no longer finite.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
-    chosen = transfer_settings(settings)
+    chosen = settings_of(Transfer, settings)
     check_keep(chosen)
     out = Path(out)
     target = restricted(target, source.classes)

@@ -1,9 +1,11 @@
 """Losses: one file each. `LOSSES` is the table that the text form of an objective reads.
 
-`ALIGNMENTS` is the table of those that compare two domains.
+`ALIGNMENTS` is the table of those that compare two domains, `AGREEMENTS` of those that compare two views of the
+same unlabelled images.
 """
 
 from spacewise.losses.additive_angular_margin import AdditiveAngularMargin, additive_angular_margin
+from spacewise.losses.agreement import Agreement, Views
 from spacewise.losses.alignment import Alignment, Domains
 from spacewise.losses.angular import Angular, angular
 from spacewise.losses.binary_crossentropy import BinaryCrossEntropy, binary_crossentropy
@@ -13,11 +15,13 @@ from spacewise.losses.conditional_sliced_wasserstein import (
     ConditionalSlicedWasserstein,
     conditional_sliced_wasserstein,
 )
+from spacewise.losses.consistency import Consistency, consistency
 from spacewise.losses.contrastive import Contrastive, contrastive
 from spacewise.losses.coral import Coral, coral
 from spacewise.losses.crossentropy import CrossEntropy
 from spacewise.losses.domain_adversarial import DomainAdversarial
 from spacewise.losses.focal import Focal, focal
+from spacewise.losses.graph_contrast import GraphContrast, graph_contrast
 from spacewise.losses.guided_complement_entropy import GuidedComplementEntropy, guided_complement_entropy
 from spacewise.losses.hinge import Hinge, hinge
 from spacewise.losses.hinge_triplet import HingeTriplet, hinge_triplet
@@ -63,22 +67,31 @@ ALIGNMENTS: dict[str, type[Alignment]] = {
     "domain_adversarial": DomainAdversarial,
 }
 
+AGREEMENTS: dict[str, type[Agreement]] = {
+    "consistency": Consistency,
+    "graph_contrast": GraphContrast,
+}
+
 __all__ = [
+    "AGREEMENTS",
     "ALIGNMENTS",
     "LOSSES",
     "AdditiveAngularMargin",
+    "Agreement",
     "Alignment",
     "Angular",
     "BinaryCrossEntropy",
     "Center",
     "ComplementEntropy",
     "ConditionalSlicedWasserstein",
+    "Consistency",
     "Contrastive",
     "Coral",
     "CrossEntropy",
     "DomainAdversarial",
     "Domains",
     "Focal",
+    "GraphContrast",
     "GuidedComplementEntropy",
     "Hinge",
     "HingeTriplet",
@@ -94,15 +107,18 @@ __all__ = [
     "SmoothTriplet",
     "SupCon",
     "Term",
+    "Views",
     "additive_angular_margin",
     "angular",
     "binary_crossentropy",
     "center",
     "complement_entropy",
     "conditional_sliced_wasserstein",
+    "consistency",
     "contrastive",
     "coral",
     "focal",
+    "graph_contrast",
     "guided_complement_entropy",
     "hinge",
     "hinge_triplet",

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spacewise.errors import InputError
+from spacewise.errors import InputError, unknown
 
 
 class Loss(nn.Module):
@@ -20,9 +20,11 @@ class Loss(nn.Module):
 
     Attributes:
         reported: what the log shows of the last batch beside the loss itself, by name: scalars without gradient.
+        of_views: whether it compares views of unlabelled samples.
     """
 
     name: str
+    of_views = False
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -67,29 +69,50 @@ class Weighed:
         return Term(self.weight, self.loss, space)
 
 
+SAMPLES = ("labelled", "unlabelled")
+
+
 @dataclass(frozen=True)
 class Term:
-    """weight x loss @ space."""
+    """weight x loss @ space.
+
+    Attributes:
+        samples: which the loss sees: `labelled`, or, in the semi-supervised regime, `unlabelled` ones under their
+            pseudo-labels.
+    """
 
     weight: float
     loss: Loss
     space: str
+    samples: str = "labelled"
 
     def __post_init__(self) -> None:
+        if self.samples not in SAMPLES:
+            raise unknown("samples of a term", self.samples, SAMPLES)
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise InputError(f"{self.name}: the weight must be a number, zero or more, not {self.weight!r}")
 
     @property
     def name(self) -> str:
         """`contrastive@classifier`: how the term is logged."""
-        return f"{self.loss.name}@{self.space}"
+        return f"{self.loss.name}@{self.space}{self._of}"
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether it needs unlabelled samples."""
+        return self.samples == "unlabelled" or self.loss.of_views
+
+    @property
+    def _of(self) -> str:
+        return "" if self.samples == "labelled" else f" of {self.samples}"
 
     def __rmul__(self, weight: float) -> Term:
-        return Term(float(weight) * self.weight, self.loss, self.space)
+        return Term(float(weight) * self.weight, self.loss, self.space, self.samples)
 
     def __str__(self) -> str:
         call = str(self.loss).removesuffix("()")
-        return f"{self.weight!r}*{call}@{self.space}" if self.weight != 1.0 else f"{call}@{self.space}"
+        weight = f"{self.weight!r}*" if self.weight != 1.0 else ""
+        return f"{weight}{call}@{self.space}{self._of}"
 
 
 def check_batch(embeddings: Tensor, labels: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Whole batches as tensors, on their device, from an explicit generator."""
+"""Shifts, mirroring and cut-outs of whole batches, on their device, from an explicit generator."""
 
 from __future__ import annotations
 
