@@ -153,7 +153,7 @@ class SemiSupervised(Settings):
     Attributes:
         steps: of an epoch.
         mu: unlabelled images a step for each labelled one; 0 for none: the floor that labels alone reach.
-        views: how images are varied: `optical` (RGB of 8 bits), `bands` (any number of bands), `radar` (no colours:
+        augmentation: how images are varied: `optical` (RGB of 8 bits), `bands` (any number of bands), `radar` (no colours:
             speckle, amplitude, shift, small rotation).
         threshold: tau: probability of a pseudo-label's class from which on it is confident.
         alignment: batches over whose mean probabilities the pseudo-labels are aligned with even classes; 0 for none.
@@ -182,7 +182,7 @@ class SemiSupervised(Settings):
     nesterov: bool = True
     weight_decay: float = Field(5e-4, ge=0, allow_inf_nan=False)
     schedule: Literal["onecycle", "cosine", "constant", "steps", "tenths", "sixteenths"] = "sixteenths"
-    views: Literal["optical", "bands", "radar"] = "optical"
+    augmentation: Literal["optical", "bands", "radar"] = "optical"
     threshold: float = Field(0.95, ge=0, le=1)
     alignment: int = Field(32, ge=0)
     memory: int = Field(5, ge=0)
