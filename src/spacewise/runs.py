@@ -32,7 +32,7 @@ from spacewise.experiment import Experiment, read
 from spacewise.nets.chain import Chain
 from spacewise.splits import Split
 
-WEIGHTS = ("best", "last")
+WEIGHTS = ("best", "last", "averaged")
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Run:
         return pd.read_csv(self.folder / "log.csv")
 
     def load(self, weights: str) -> None:
-        """Puts the `best`, the `last` or a kept epoch's (`epoch5`) weights into the network."""
+        """Puts the `best`, the `last`, the `averaged` or a kept epoch's (`epoch5`) weights into the network."""
         kept = [f"epoch{epoch}" for epoch in self.experiment.regime.keep]
         if weights not in (*WEIGHTS, *kept):
             raise unknown("weights", weights, (*WEIGHTS, *kept))

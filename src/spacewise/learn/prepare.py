@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from spacewise.experiment import Experiment
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.regime import Settings
 from spacewise.splits import Part, Split
+
+EMBEDDING = "embedding"  # the space that is remembered
 
 
 def check_keep(settings: Settings) -> None:
@@ -68,6 +71,12 @@ def fits(net: Chain, images: Decoded, split: Split, *, option: str = "bands") ->
         (classes,) = output_sizes(net)["classifier"]
         if classes < len(split.classes):
             raise InputError(f"the split has {len(split.classes)} classes, the network tells {classes} apart")
+
+
+def training_images(split: Split) -> Part:
+    """All training images, with and without a label; those of a transductive split are tested, too."""
+    rows = np.union1d(split.train.rows, split.unlabelled.rows)
+    return Part(split.source, rows, split.classes)
 
 
 def some(images: Decoded, part: Part) -> Tensor:

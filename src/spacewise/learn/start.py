@@ -8,10 +8,12 @@ from typing import Any
 from spacewise import runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
+from spacewise.learn.semi_supervised import semi_supervised
 from spacewise.learn.supervised import supervised
 from spacewise.learn.training import Logger
 from spacewise.learn.transfer import transfer
 from spacewise.nets.y_shaped import YShaped
+from spacewise.regime import SemiSupervised
 
 
 def start(
@@ -22,7 +24,7 @@ def start(
     pretrained: Path | None = None,
     logger: Logger | None = None,
 ) -> runs.Run:
-    """Builds what an experiment describes, and trains it. Arguments and errors as `supervised` and `transfer`."""
+    """Builds what an experiment describes, and trains it. Arguments and errors as the regimes'."""
     if folder.exists() and not resume:  # before minutes of decoding
         raise InputError(runs.occupied(folder))
     split, origin = experiment.splits()
@@ -32,7 +34,8 @@ def start(
     if origin is None:
         if pretrained:
             raise InputError(f"a pretraining is for a transfer; this experiment has no target, leave {pretrained} out")
-        return supervised(net, goal, split, **given)
+        regime = semi_supervised if isinstance(experiment.regime, SemiSupervised) else supervised
+        return regime(net, goal, split, **given)
     if not isinstance(net, YShaped):
         raise InputError(f"the regime transfer needs a network of two branches, y-shaped, not {experiment.net.name}")
     return transfer(net, goal, origin, split, pretrained=pretrained, **given)

@@ -29,7 +29,12 @@ from spacewise.progress import bar
 from spacewise.splits import Split
 
 # shares of the log by name: how many were right, of how many
-SHARES = {"accuracy": ("correct", "samples"), "source_accuracy": ("source_correct", "source_samples")}
+SHARES = {
+    "accuracy": ("correct", "samples"),
+    "source_accuracy": ("source_correct", "source_samples"),
+    "purity": ("pure", "judged"),
+    "coverage": ("confident", "pseudo_labelled"),
+}
 SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
 BEYOND = 1e6  # a term of this size has left what a network can learn from, also while it is finite
 
@@ -124,10 +129,14 @@ class Training(ABC):
             while not self.finished():
                 self.epoch(interrupted, advance)
         if self.fabric.is_global_zero:
-            self.write_log()
-            files.write_tensors(self.out / "weights" / "last.safetensors", self.net.state_dict())
-            self.record("finished")
+            self.finish()
         self.fabric.barrier()
+
+    def finish(self) -> None:
+        """What a finished run has besides its state."""
+        self.write_log()
+        files.write_tensors(self.out / "weights" / "last.safetensors", self.net.state_dict())
+        self.record("finished")
 
     def together(self, asked: Callable[[], bool]) -> Callable[[], bool]:
         """All processes stop after the same step, whichever of them was asked to."""
@@ -203,16 +212,16 @@ class Training(ABC):
         number, steps = self.facts["epoch"], len(self.batches)
         row: dict[str, Any] = {"epoch": number + 1, "rate": self.facts["rate"]}
         for name, (right, of) in SHARES.items():
-            if right in self.sums:
+            if right in self.sums and self.sums[of] > 0:
                 row[name] = float(self.sums[right] / self.sums[of])
-        counted = {"images", *(name for pair in SHARES.values() for name in pair)}
+        counted = {"images", "waited", *(name for pair in SHARES.values() for name in pair)}
         terms = ["total", *self.terms]
         more = sorted(self.sums.keys() - {*counted, *terms})
         row |= {name: float(self.sums[name] / steps) for name in [*terms, *more]}
         self.check_finite(row)
         row |= self.fabric.broadcast(self.validate())  # normalisation differs between processes: one decides
         self.check_finite(row)
-        row |= {"seconds": seconds, "images_per_second": float(self.sums["images"]) / seconds}
+        row |= self.costs(seconds)
         self.facts["log"].append(row)
         self.facts["seconds"] += seconds
         self.facts |= {"epoch": number + 1, "step": 0}
@@ -223,6 +232,10 @@ class Training(ABC):
         self.save()
         if self.logger is not None and self.fabric.is_global_zero:
             self.logger.log_metrics({k: v for k, v in row.items() if k != "epoch"}, number + 1)
+
+    def costs(self, seconds: float) -> dict[str, float]:
+        """What an epoch of so many seconds cost, for its line of the log."""
+        return {"seconds": seconds, "images_per_second": float(self.sums["images"]) / seconds}
 
     def check_finite(self, row: Mapping[str, float]) -> None:
         """Stops before a diverged network is saved over a sound one."""
@@ -251,12 +264,22 @@ class Training(ABC):
             self.batches.images,
             shift=self.settings.shift,
             seed=self.seed,
-            precision="bf16" if "bf16" in str(self.fabric._precision.precision) else "float32",
+            precision=self.precision,
         )
+
+    @property
+    def precision(self) -> str:
+        """Of the training: `bf16` or `float32`."""
+        return "bf16" if "bf16" in str(self.fabric._precision.precision) else "float32"
+
+    @property
+    def chosen_by(self) -> str:
+        """How the name of the figure begins that chooses between epochs."""
+        return "validation_"
 
     def keep_best(self, row: Mapping[str, float]) -> None:
         """The higher validation figure wins, then the later epoch: its learning rate has fallen further."""
-        figure = next((value for name, value in row.items() if name.startswith("validation_")), None)
+        figure = next((value for name, value in row.items() if name.startswith(self.chosen_by)), None)
         score, best = figure or 0.0, self.facts["best"]
         if best is None or score >= best["score"]:
             improved = best is None or score > best["score"] or figure is None
@@ -309,7 +332,9 @@ class Training(ABC):
         last = self.facts["log"][-1] if self.facts["log"] else {}
         shown = f"epoch {self.facts['epoch'] + 1}/{self.settings.epochs}"
         figures = [
-            f"{name.replace('_', ' ')} {100 * value:.1f} %" for name, value in last.items() if "validation" in name
+            f"{name.replace('_', ' ')} {100 * value:.1f} %"
+            for name, value in last.items()
+            if name.startswith(self.chosen_by)
         ]
         return ", ".join([shown, *figures])
 

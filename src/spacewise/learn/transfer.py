@@ -15,7 +15,7 @@ from spacewise.errors import InputError, unknown
 from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric
-from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some
+from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some, training_images
 from spacewise.learn.pretraining import check_pretraining, pretrain
 from spacewise.learn.streams import Stream, Streams, View
 from spacewise.learn.training import Logger
@@ -197,19 +197,13 @@ def _streams(
         its = images[domain].images
         return Stream(name, its, rows, labels, batch=batch, view=view, seed=mixed(seed, number), share=share)
 
-    everything = _training_images(target)
+    everything = training_images(target)
     labelled = stream("labelled target samples", "target", target.train, settings.target_batch, 1)
     first = stream("labelled source samples", "source", source.train, settings.batch, 0) if settings.batch else None
     aligned = any(each.aligns for each in objectives)
     size = settings.unlabelled_batch
     rest = stream("unlabelled target samples", "target", everything, size, 2, labelled=False) if aligned else None
     return Streams(first, labelled, rest, settings.steps)
-
-
-def _training_images(target: Split) -> Part:
-    """All of the target's training images, with and without a label."""
-    rows = torch.cat([torch.from_numpy(part.rows) for part in (target.train, target.unlabelled)]).sort().values
-    return Part(target.source, rows.numpy(), target.classes)
 
 
 def _begin(
@@ -230,4 +224,4 @@ def _begin(
     else:
         pretrain(branch, settings.pretraining, source, pretrained, out / "source", seed, logger)
         start_target_from_source(net)
-    net.preprocess.fit(some(images["target"], _training_images(target)), target.source.amplitude)
+    net.preprocess.fit(some(images["target"], training_images(target)), target.source.amplitude)

@@ -1,0 +1,129 @@
+"""The semi-supervised regime: a few labelled images, and many whose labels the network has to guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from spacewise import runs
+from spacewise.augment import check_augmentation
+from spacewise.cache import Decoded, decoded
+from spacewise.errors import InputError
+from spacewise.learn import state
+from spacewise.learn.batches import mixed
+from spacewise.learn.embed import fabric, strategy
+from spacewise.learn.prepare import EMBEDDING, check_keep, fits, refuse_or_resume, some, training_images
+from spacewise.learn.semi_supervised_training import Pair, SemiSupervisedTraining
+from spacewise.learn.streams import Stream, View
+from spacewise.learn.training import Logger
+from spacewise.nets.chain import Chain, output_sizes
+from spacewise.objective import Objective
+from spacewise.regime import SemiSupervised, settings_of
+from spacewise.splits import Part, Split
+
+
+def semi_supervised(
+    net: Chain,
+    objective: Objective,
+    split: Split,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    resume: bool = False,
+    logger: Logger | None = None,
+    **settings: Any,
+) -> runs.Run:
+    """Trains a chain on few labelled and many unlabelled images and returns its run.
+
+    Args:
+        net: the chain; trained in place. A memory needs its space `embedding`.
+        objective: terms of labelled images, of unlabelled ones, and between views.
+        split: its training part has labels, of every class; its unlabelled part has none.
+        out: the run's folder, which must not exist, unless `resume` continues it.
+        seed: of batches, views and dropout. The network has its weights already.
+        logger: called after every epoch.
+        settings: see `SemiSupervised`: `epochs=10, steps=100, batch=32, mu=7 …`.
+
+    Raises:
+        InputError: an unknown setting or space; a class without a label; more unlabelled images a step than there
+            are; an objective that asks for unlabelled images where mu is 0, or for none where it is not; an
+            augmentation that does not fit the images; a run that exists; an objective that is no longer finite.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
+    """
+    chosen = settings_of(SemiSupervised, settings)
+    check_keep(chosen)
+    out = Path(out)
+    check(net, objective, chosen, split, seed)
+    experiment = runs.describe(net, objective.texts(), split, chosen, seed)
+    refuse_or_resume(out, experiment, split, resume)
+    images = decoded(split.source, net.size)
+    fits(net, images, split)
+    check_augmentation(chosen.augmentation, images.images)
+    if not chosen.normalise and images.images.dtype != torch.uint8:
+        raise InputError("normalise=False hands one view over as pixels from 0 to 1: it needs images of 8 bits")
+    lightning = fabric(chosen.precision, strategy=strategy(net, [objective.spaces]))
+    lightning.launch()
+    lightning.barrier()  # whoever looks for the folder has done so before it is made
+    batches = streams(images, split, chosen, seed, lightning)
+    if not resume and lightning.is_global_zero:
+        runs.create(out, experiment, split, split.leaks(images.digests))
+    if not (out / state.FILE).is_file():
+        net.preprocess.fit(some(images, training_images(split)), split.source.amplitude)
+    lightning.barrier()
+    with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
+        SemiSupervisedTraining(net, objective, split, batches, out, experiment, lightning, logger).run()
+    run = runs.Run(out, experiment, net, split)
+    run.load("best")
+    return run
+
+
+def check(net: Chain, objective: Objective, settings: SemiSupervised, split: Split, seed: int) -> None:
+    """Binds the objective; raises `InputError` for what does not go together."""
+    sizes = output_sizes(net)
+    if "classifier" not in sizes:
+        raise InputError("the semi-supervised regime guesses classes: the network needs a space 'classifier'")
+    if settings.mu and settings.memory and len(sizes.get(EMBEDDING, ())) != 1:
+        raise InputError(
+            f"memory={settings.memory} remembers vectors of the space '{EMBEDDING}', which the network does not have: "
+            "take the net projected, or memory=0"
+        )
+    objective.bind(net, len(split.classes), sizes, seed, unlabelled=settings.mu > 0)
+    objective.check_batch(settings.batch)
+    if settings.mu and not any(term.unlabelled for term in objective.terms):
+        raise InputError(f"mu={settings.mu} takes unlabelled images, and no term looks at them: add one, or take mu=0")
+    if all(term.unlabelled for term in objective.terms):
+        raise InputError("no term looks at the labelled images: add crossentropy@classifier")
+    check_images(settings, split)
+
+
+def check_images(settings: SemiSupervised, split: Split) -> None:
+    """Raises `InputError` for a class without a label, and for more unlabelled images a step than there are."""
+    missing = sorted(set(split.classes) - set(split.train.facts["label"]))
+    if missing:
+        more = f" (nor have {len(missing) - 1} more classes)" if len(missing) > 1 else ""
+        raise InputError(f"class '{missing[0]}' has no labelled image{more}: give every class one, as labels=4/class")
+    taken, there = settings.mu * settings.batch, len(split.unlabelled)
+    if taken > there:
+        fits_in = there // settings.batch
+        advice = f"mu={fits_in} or less" if fits_in else f"a batch of {there} or less"
+        raise InputError(
+            f"mu={settings.mu} with batch={settings.batch} takes {taken} unlabelled images a step, and there are "
+            f"{there}: take {advice}"
+        )
+
+
+def streams(images: Decoded, split: Split, settings: SemiSupervised, seed: int, lightning: Fabric) -> Pair:
+    """This process's share of both streams, of images as they are stored."""
+    share = (lightning.global_rank, lightning.world_size)
+
+    def stream(name: str, part: Part, batch: int, number: int) -> Stream:
+        rows, labels = torch.from_numpy(part.rows), torch.tensor(part.labels)
+        random = mixed(seed, number)
+        return Stream(name, images.images, rows, labels, batch=batch, view=View(), seed=random, share=share)
+
+    labelled = stream("labelled images", split.train, settings.batch, 0)
+    size = settings.mu * settings.batch
+    return Pair(labelled, stream("unlabelled images", split.unlabelled, size, 1) if size else None, settings.steps)
