@@ -97,7 +97,7 @@ def test_train_across_two_domains(spacewise: Command, chips: Path, tmp_path: Pat
 
 
 def test_labels_are_those_of_a_target(spacewise: Command, chips: Path, tmp_path: Path) -> None:
-    words = ("--labels 32 is the budget of a target", "give --target")
+    words = ("--labels 32 is the budget of a target", "give --target", "or --method")
     refused(train(spacewise, chips, tmp_path / "run", "--labels", "32"), *words)
     assert not (tmp_path / "run").exists()
 
@@ -334,6 +334,12 @@ def test_damaged_weights(spacewise: Command, chips: Path, tmp_path: Path) -> Non
     assert train(spacewise, chips, tmp_path / "run")[0] == 0
     (tmp_path / "run" / "weights" / "best.safetensors").write_bytes(b"not weights")
     refused(spacewise("audit", tmp_path / "run"), "best.safetensors")
+
+
+def test_help_names_all_weights_of_a_run(spacewise: Command) -> None:
+    for command in ("audit", "explain"):
+        words = spacewise(command, "--help")[1].replace("│", " ").split()
+        assert {"best", "last,", "averaged", "epoch5."} <= set(words) | {word.replace(";", ".") for word in words}
 
 
 def test_help_has_examples(spacewise: Command) -> None:

@@ -407,3 +407,59 @@ def test_two_domains_are_split_over_the_classes_of_the_source(pictures: Path) ->
         1,
         None,
     )
+
+
+# Few labels
+
+
+def few_labels(**regime: Any) -> dict[str, Any]:
+    source = values()["data"]["source"]
+    split = {"name": "few-label", "labels": "4/class", "within": {"name": "stratified", "seed": 0}}
+    objective = [
+        "1.0*crossentropy()@classifier",
+        "consistency(hard=False)@classifier",
+        "0.5*supcon@embedding of unlabelled",
+    ]
+    return {
+        "data": {"source": source, "split": split},
+        "net": {"name": "projected", "encoder": {"name": "resnet18"}},
+        "objective": objective,
+        "regime": {"name": "semi-supervised", **regime},
+    }
+
+
+def test_few_labels_read_back_from_their_yaml() -> None:
+    experiment = Experiment(**few_labels(mu=3, augmentation="radar", choose="test"))
+    assert read_back(experiment) == experiment
+    assert experiment.objective == [
+        "crossentropy@classifier",
+        "consistency@classifier",
+        "0.5*supcon@embedding of unlabelled",
+    ]
+    assert (experiment.regime.mu, experiment.regime.choose) == (3, "test")
+    assert experiment.data.split.options["labels"] == "4/class"
+    assert experiment.pretraining() is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("treshold=0.5", "unknown key 'treshold': did you mean 'threshold'?"),
+        ("regime.treshold=0.5", "unknown key 'regime.treshold': did you mean 'threshold'?"),
+        ("target_batch=3", "unknown key 'target_batch'"),
+        ("mu=2.5", "regime.mu: input should be a valid integer"),
+    ],
+)
+def test_a_wrong_change_of_few_labels_is_one_line(change: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        changed_experiment(Experiment(**few_labels()), [change])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("regime", ["semi-supervised", "supervised"])
+def test_a_target_is_for_a_transfer(regime: str) -> None:
+    given = few_labels() | {"regime": {"name": regime}}
+    with pytest.raises(InputError) as caught:
+        Experiment(**given, target=given["data"])
+    assert str(caught.value) == f"key 'target' is for the regime transfer, not for {regime}"

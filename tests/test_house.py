@@ -17,7 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = (
     {"cli"},
     {"recipes"},
-    {"learn", "adopt", "audits", "explain", "report", "check", "runs", "experiment", "regime"},
+    {"learn", "adopt", "audits", "explain", "report", "check", "runs", "experiment", "methods", "flags", "regime"},
     {"objective", "losses", "nets", "measures"},
     {"sources", "splits", "augment", "cache"},
     {"errors", "files", "progress", "describe", "allocator"},

@@ -15,7 +15,8 @@ from spacewise import runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.recipes import RECIPES, Asked, places, plan, reproduce
-from spacewise.recipes.recipe import METHOD, Planned
+from spacewise.recipes.eo_sar import METHOD
+from spacewise.recipes.recipe import Planned
 from spacewise.recipes.shared_classes import common_name, shared_classes
 from spacewise.sources.zones import ZONES
 

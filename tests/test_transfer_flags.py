@@ -10,7 +10,8 @@ from tests.learn.two_domains import write_domains
 from tests.sources.so2sat_files import write_version_2
 
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment, transfer_from_flags
+from spacewise.experiment import Experiment
+from spacewise.flags import transfer_from_flags
 
 ENTROPY = "crossentropy@classifier"
 BOTH = ["sliced_wasserstein@embedding", "conditional_sliced_wasserstein@embedding"]

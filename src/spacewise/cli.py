@@ -91,12 +91,19 @@ def train(
     data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
     source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
     target: Annotated[str, typer.Option(help="Transfer: images of another sensor, with few labels.")] = "",
-    labels: Annotated[str, typer.Option(help="Transfer: how many images of the target keep their label.")] = "all",
-    net: Annotated[str, typer.Option(help="aconvnet (default), resnet18, wrn28-2 …")] = "",
+    labels: Annotated[
+        str, typer.Option(help="How many images keep their label: 32, 4/class or all (a transfer's default).")
+    ] = "",
+    method: Annotated[
+        str, typer.Option(help="Few labels: supervised (the floor), fixmatch, comatch, comatch+triplet …")
+    ] = "",
+    preset: Annotated[str, typer.Option(help="Few labels: corrected (default), or as-released, with its faults.")] = "",
+    net: Annotated[str, typer.Option(help="aconvnet (default), resnet18 (a method's default), wrn28-2 …")] = "",
     loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
     size: Annotated[
-        int | None, typer.Option(help="Image side in pixels; the network's own by default, 32 in a transfer.")
+        int | None,
+        typer.Option(help="Image side in pixels; the network's own by default, 32 in a transfer, 60 with a method."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, batches and shifts; 0 by default.")] = None,
@@ -115,37 +122,75 @@ def train(
 
     [dim]Example:[/] spacewise train --data optical --target radar --labels 32 --loss crossentropy@classifier
     --out runs/transfer
+
+    [dim]Example:[/] spacewise train --data scenes --labels 4/class --method comatch+triplet --out runs/few
     """
     from spacewise import learn, runs
-    from spacewise.experiment import changed_experiment, from_flags, read, transfer_from_flags
+    from spacewise.experiment import changed_experiment, read
 
     if resume:
-        flags: tuple[object, ...] = (data, source, target, net, loss, split, size, changes, out)
-        given = (experiment, *flags, labels != "all", epochs is not None, seed is not None)
-        _refuse_beside_resume(*given)
+        flags: tuple[object, ...] = (data, source, target, labels, method, preset, net, loss, split, size, changes, out)
+        _refuse_beside_resume(experiment, *flags, epochs is not None, seed is not None)
         chosen, folder = runs.read_experiment(resume), resume
     elif experiment:
-        _refuse_beside_file(data, source, target, labels != "all", net, loss, split, size, seed is not None)
+        _refuse_beside_file(data, source, target, labels, method, preset, net, loss, split, size, seed is not None)
         more = [*(changes or []), *_epochs(epochs)]
         chosen, folder = read(experiment, more), _out(out)
     else:
-        chosen_by = (source, net or "aconvnet", loss or [], split, size, seed or 0)
-        if not target and labels != "all":
-            raise InputError(f"--labels {labels} is the budget of a target: give --target, the images with few labels")
-        made = transfer_from_flags(data, target, labels, *chosen_by) if target else from_flags(data, *chosen_by)
+        made = _from_flags(data, target, labels, method, preset, source, net, loss or [], split, size, seed or 0)
         more = [*_epochs(epochs), *(changes or [])]
         chosen, folder = changed_experiment(made, more), _out(out)
     run = learn.start(chosen, folder, resume=bool(resume), logger=_tensorboard(folder) if tensorboard else None)
     facts = run.facts
-    best = f"best on validation: {facts['best_epoch']}" if facts["samples"]["validation"] else "the last one is kept"
     _done(
         {"run": run.folder, **facts},
         as_json,
-        f"run: [bold]{run.folder}[/] ({facts['epochs']} epochs, {best}, {facts['seconds']:.0f} s)",
+        f"run: [bold]{run.folder}[/] ({facts['epochs']} epochs, {_best(run)}, {facts['seconds']:.0f} s)",
+        *_few_labels_lines(run),
         *[f"[yellow]leak:[/] {leak}" for leak in facts["leaks"]],
         *[f"[yellow]no label[/] of the target for {name}: the source teaches it" for name in facts.get("untaught", [])],
         f"next: spacewise audit {run.folder}",
     )
+
+
+def _from_flags(
+    data: str, target: str, labels: str, method: str, preset: str, source: str, net: str, *more: Any
+) -> Any:
+    """The experiment of a method, of a transfer, or of one network on one set."""
+    from spacewise import flags
+
+    flags.check_together(target, labels, method, preset)
+    if method:
+        return flags.few_labels_from_flags(data, labels, method, preset, source, net, *more)
+    if target:
+        return flags.transfer_from_flags(data, target, labels or "all", source, net, *more)
+    return flags.from_flags(data, source, net, *more)
+
+
+def _best(run: Any) -> str:
+    """Which epoch's weights are the run's."""
+    chosen_by = getattr(run.experiment.regime, "choose", "validation")
+    if not run.facts["samples"][chosen_by]:
+        return "the last one is kept"
+    return f"best on {chosen_by}: {run.facts['best_epoch']}"
+
+
+def _few_labels_lines(run: Any) -> list[str]:
+    """What a semi-supervised run learnt from; nothing for others."""
+    from rich.markup import escape
+
+    regime, facts = run.experiment.regime, run.facts
+    if regime.name != "semi-supervised":
+        return []
+    labelled, unlabelled = (facts["samples"].get(part, 0) for part in ("train", "unlabelled"))
+    others = f"and {unlabelled:,} images without one" if regime.mu else "alone"
+    transductive = "[yellow]transductive:[/] test images were learnt from without their labels"
+    skipped = f"[yellow]skipped:[/] {escape(str(facts.get('skipped')))}"
+    return [
+        f"learnt from {labelled:,} labels {others}",
+        *([transductive] if facts.get("transductive") else []),
+        *([skipped] if facts.get("skipped") else []),
+    ]
 
 
 def _epochs(epochs: int | None) -> list[str]:
@@ -188,7 +233,8 @@ def audit(
     copies: Annotated[int, typer.Option(help="Also test on this many translated copies of each sample.")] = 0,
     shift: Annotated[int | None, typer.Option(help="Largest translation of a copy in pixels; training's own.")] = None,
     weights: Annotated[
-        str, typer.Option(help="best (on validation), last or epoch5; or the file of a network made elsewhere.")
+        str,
+        typer.Option(help="best (on validation), last, averaged or epoch5; or the file of a network made elsewhere."),
     ] = "",
     approximate_above: Annotated[
         int | None, typer.Option(help="Retrieval among more samples than this by an index; prints what it loses.")
@@ -293,7 +339,7 @@ def explain(
     space: Annotated[str, typer.Option(help="Feature maps that Grad-CAM looks at; the last ones by default.")] = "",
     steps: Annotated[int, typer.Option(help="Of the insertion and deletion curves.")] = 32,
     masks: Annotated[Path | None, typer.Option(help="Folder of masks (clutter, target, shadow) of the images.")] = None,
-    weights: Annotated[str, typer.Option(help="best (on validation), last or epoch5.")] = "best",
+    weights: Annotated[str, typer.Option(help="best (on validation), last, averaged or epoch5.")] = "best",
     seed: Annotated[int, typer.Option(help="Of the images, of random maps and of fillings.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for the page, its figures and its table.")] = Path("explanation"),
     as_json: Json = False,

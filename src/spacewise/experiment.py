@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spacewise import nets, sources, splits
-from spacewise.describe import description, make_named, plain
+from spacewise.describe import make_named, plain
 from spacewise.errors import InputError, unknown
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective, parse_term
@@ -258,90 +258,6 @@ def _place(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 def _call(kind: str, table: Mapping[str, Callable[..., Any]], named: Named, *args: Any, **given: Any) -> Any:
     return make_named(kind, table, named.name, named.options, *args, **given)
-
-
-def from_flags(
-    data: str, source: str, net: str, losses: Sequence[str], split: str, size: int | None, seed: int
-) -> Experiment:
-    """The experiment that command-line flags describe.
-
-    Raises:
-        InputError: no data, no loss, an unknown source or split.
-    """
-    _check_losses(losses)
-    opened = sources.open_source(data, source)
-    named: dict[str, Any] = {"name": net} | ({"size": size} if size else {})
-    if opened.name in sources.SIMULATED and not size and net == "aconvnet":
-        named |= {"size": opened.read(0).shape[1], "padding": "same"}  # its chips are smaller than MSTAR's
-    return Experiment(
-        data={"source": description(opened), "split": {"name": split or splits.default(opened)}},
-        net=named,
-        objective=list(losses),
-        seed=seed,
-    )
-
-
-def transfer_from_flags(
-    data: str,
-    target: str,
-    labels: str,
-    source: str,
-    net: str,
-    losses: Sequence[str],
-    split: str,
-    size: int | None,
-    seed: int,
-) -> Experiment:
-    """The transfer that command-line flags describe: SWD-transfer, unless a term of `losses` aligns the domains.
-
-    Args:
-        data, target: folders of images; `simulated-zones`, or one folder of So2Sat LCZ42, for both: the optical
-            images, then the radar's.
-        labels: budget of the target: a number, or `all`.
-        net: the encoder of both branches.
-
-    Raises:
-        InputError: as `from_flags`; the same images twice; a budget that is no number.
-    """
-    _check_losses(losses)
-    side = size or 32
-    encoder: dict[str, Any] = {"name": net} | ({"padding": "same"} if net == "aconvnet" and side < 96 else {})
-    opened = [sources.open_source(folder, source) for folder in (data, target)]
-    described = [description(each) for each in opened]
-    if described[0] == described[1]:
-        views = SENSORS.get(opened[0].name)
-        if views is None:
-            raise InputError(
-                f"--data and --target name the same images ({data}): a transfer goes from one set to another"
-            )
-        described = [made | view for made, view in zip(described, views, strict=True)]
-    whole = [split or splits.default(each) for each in opened]
-    budget: int | str = int(labels) if labels.isdecimal() else labels
-    within = {"name": whole[1], "seed": 0}  # the seed draws which images are labelled, not which are tested
-    aligned = Objective(*losses).aligns
-    return Experiment(
-        data={"source": described[0], "split": {"name": whole[0]}},
-        target={
-            "source": described[1],
-            "split": {"name": "few-label", "labels": budget, "seed": seed, "within": within},
-        },
-        net={"name": "y-shaped", "encoder": encoder, "normalisation": "instance", "size": side},
-        objective=list(losses),
-        regime={"name": "transfer", "pretraining": {}, "alternate": [] if aligned else list(ALIGNED)},
-        seed=seed,
-    )
-
-
-SENSORS = {  # of one set that both a source and a target come from
-    "simulated-zones": ({"view": "optical"}, {"view": "radar"}),
-    "so2sat": ({"sensor": "optical"}, {"sensor": "radar"}),
-}
-ALIGNED = ("sliced_wasserstein@embedding", "conditional_sliced_wasserstein@embedding")  # Rostami et al. (2019)
-
-
-def _check_losses(losses: Sequence[str]) -> None:
-    if not losses:
-        raise InputError("--loss is missing: at least one, such as --loss crossentropy@classifier")
 
 
 def split_by_name(source: Source, name: str) -> Split:

@@ -152,9 +152,10 @@ class SemiSupervised(Settings):
 
     Attributes:
         steps: of an epoch.
-        mu: unlabelled images a step for each labelled one; 0 for none: the floor that labels alone reach.
-        augmentation: how images are varied: `optical` (RGB of 8 bits), `bands` (any number of bands), `radar` (no colours:
-            speckle, amplitude, shift, small rotation).
+        mu: images taken without their labels a step for each labelled one, from all training images, as in FixMatch;
+            0 for none: the floor that labels alone reach.
+        augmentation: how images are varied: `optical` (RGB of 8 bits), `bands` (any number of bands), `radar` (no
+            colours: speckle, amplitude, shift, small rotation).
         threshold: tau: probability of a pseudo-label's class from which on it is confident.
         alignment: batches over whose mean probabilities the pseudo-labels are aligned with even classes; 0 for none.
         memory: batches whose embeddings and pseudo-labels are remembered; 0 for none.

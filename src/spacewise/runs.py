@@ -155,9 +155,19 @@ def read_experiment(folder: Path) -> Experiment:
 
 
 def create(
-    folder: Path, experiment: Experiment, split: Split, leaks: list[str], *, origin: Split | None = None
+    folder: Path,
+    experiment: Experiment,
+    split: Split,
+    leaks: list[str],
+    *,
+    origin: Split | None = None,
+    skipped: str = "",
 ) -> None:
     """Makes a run's folder, complete with experiment and split, in one step.
+
+    Args:
+        leaks: what parts share, one line each.
+        skipped: which unlabelled images cannot be read, in one line.
 
     Raises:
         InputError: the folder exists, or cannot be written.
@@ -172,7 +182,8 @@ def create(
         if origin:
             files.write_table(partial / "source_split.parquet", origin.table())
         given = experiment.net.options.get("weights")
-        facts = first_facts(split, leaks, origin) | ({"given_weights": _digest(Path(given))} if given else {})
+        facts = first_facts(split, leaks, origin) | ({"skipped": skipped} if skipped else {})
+        facts |= {"given_weights": _digest(Path(given))} if given else {}
         files.write_json(partial / "run.json", facts)
         partial.rename(folder)
     except OSError as error:
@@ -207,6 +218,7 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
         "split": split.digest(),
         "samples": {name: len(part) for name, part in split.parts.items()},
         **(_of_source(split, origin) if origin else {}),
+        **({"transductive": split.transductive} if len(split.unlabelled) else {}),
         "classes": list(split.classes),
         "leaks": leaks,
         "spacewise": __version__,

@@ -15,10 +15,12 @@ from spacewise.errors import InputError
 from spacewise.nets import Chain, output_sizes, parameter_count, read_space, wrap
 from spacewise.nets.chain import Wrapped
 from spacewise.nets.preprocess import Preprocess
+from spacewise.nets.projected import Projected
 
 CLASSES = 3
 SMALL = {"width": 8, "dimension": 6}
 SAME = {"name": "aconvnet", "padding": "same"}
+LEAKY = {"name": "wrn28-2", "leak": 0.1, "momentum": 0.001}
 # The smallest image that each network takes, and how it is built for it.
 SMALLEST: dict[str, tuple[int, Callable[[int], Chain]]] = {
     "aconvnet": (96, lambda size: nets.aconvnet(CLASSES, 1, size)),
@@ -49,6 +51,9 @@ SMALLEST: dict[str, tuple[int, Callable[[int], Chain]]] = {
     "branch": (8, lambda size: nets.branch(CLASSES, 1, size)),
     "y-shaped": (8, lambda size: nets.y_shaped(CLASSES, 1, size)),
     "y-shaped, instance": (16, lambda size: nets.y_shaped(CLASSES, 1, size, encoder=SAME, normalisation="instance")),
+    "projected": (32, lambda size: nets.projected(CLASSES, 1, size)),
+    "projected, same": (16, lambda size: nets.projected(CLASSES, 1, size, encoder=SAME)),
+    "projected, leaky": (8, lambda size: nets.projected(CLASSES, 1, size, encoder=LEAKY)),
 }
 
 
@@ -108,7 +113,8 @@ def test_a_last_layer_stands_before_classifier_and_probability(chain: Chain, spa
 def test_the_last_layer_makes_the_classifier_of_the_feature(chain: Chain, spaces: dict[str, Tensor]) -> None:
     if "feature" not in spaces:
         return  # the last layer of NetA to NetF stands on an embedding layer
-    assert chain.spaces[-3:] == ("feature", "classifier", "probability")
+    beside = {"embedding"} if isinstance(chain, Projected) else set()
+    assert [name for name in chain.spaces if name not in beside][-3:] == ["feature", "classifier", "probability"]
     layer = chain.last_layer()
     assert layer is not None
     with torch.no_grad():
@@ -119,7 +125,9 @@ def test_a_gradient_flows_to_every_space(chain: Chain) -> None:
     first = next(chain.parameters())
     found = chain(images_for(chain))
     for name, values in found.items():
-        (gradient,) = torch.autograd.grad(values.float().square().sum(), first, retain_graph=True)
+        squares = values.float().flatten(1).square()
+        uneven = torch.linspace(1, 2, squares.shape[1])  # their plain sum is 1 in a space of unit length
+        (gradient,) = torch.autograd.grad((squares @ uneven).sum(), first, retain_graph=True)
         assert gradient.isfinite().all(), name
         assert gradient.any(), name
 
@@ -146,6 +154,7 @@ def test_stored_pixels_and_floats_are_seen_alike(chain: Chain) -> None:
 def test_smaller_images_are_one_line(name: str) -> None:
     size, build = SMALLEST[name]
     said_by = {"branch": "resnet20", "y-shaped": "resnet20", "y-shaped, instance": "aconvnet"}  # the encoder says it
+    said_by |= {"projected": "resnet18", "projected, same": "aconvnet", "projected, leaky": "wrn28-2"}
     own = "NetA to NetF" if name.startswith("net") else said_by.get(name, name.partition(",")[0])
     for small in (size - 1, 1, 0):
         with pytest.raises(InputError, match=rf"{own}: {small} x {small} pixels are too few"):

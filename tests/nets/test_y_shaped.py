@@ -318,6 +318,7 @@ def test_the_sources_branch_is_drawn_as_by_itself() -> None:
         ({"encoder": "aconvnt"}, "unknown encoder 'aconvnt': did you mean 'aconvnet'?"),
         ({"encoder": "y-shaped"}, "unknown encoder 'y-shaped'"),
         ({"encoder": "branch"}, "unknown encoder 'branch'"),
+        ({"encoder": "projected"}, "unknown encoder 'projected'"),
         ({"encoder": "aconvnet"}, "aconvnet: 32 x 32 pixels are too few for padding=valid; use padding=same"),
         ({"encoder": {"name": "aconvnet", "paddin": "same"}}, "unknown option of encoder aconvnet 'paddin': did you"),
         ({"encoder": {**SAME, "feature": "many"}}, "option feature of encoder aconvnet: input should be a valid int"),

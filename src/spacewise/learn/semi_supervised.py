@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from spacewise import runs
 from spacewise.augment import check_augmentation
-from spacewise.cache import Decoded, decoded
+from spacewise.cache import Decoded, decoded, readable, skipped
 from spacewise.errors import InputError
 from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric, strategy
 from spacewise.learn.prepare import EMBEDDING, check_keep, fits, refuse_or_resume, some, training_images
-from spacewise.learn.semi_supervised_training import Pair, SemiSupervisedTraining
+from spacewise.learn.semi_supervised_training import GIVEN, Pair, SemiSupervisedTraining
 from spacewise.learn.streams import Stream, View
 from spacewise.learn.training import Logger
 from spacewise.nets.chain import Chain, output_sizes
@@ -41,7 +43,8 @@ def semi_supervised(
     Args:
         net: the chain; trained in place. A memory needs its space `embedding`.
         objective: terms of labelled images, of unlabelled ones, and between views.
-        split: its training part has labels, of every class; its unlabelled part has none.
+        split: its training part has labels, of every class; its unlabelled part has none: of those, images that cannot
+            be read are skipped, and named in the run's record. Images of both parts are seen without their labels.
         out: the run's folder, which must not exist, unless `resume` continues it.
         seed: of batches, views and dropout. The network has its weights already.
         logger: called after every epoch.
@@ -60,6 +63,8 @@ def semi_supervised(
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     refuse_or_resume(out, experiment, split, resume)
     images = decoded(split.source, net.size)
+    usable = replace(split, unlabelled=readable(split.unlabelled, images))
+    check_images(chosen, usable)
     fits(net, images, split)
     check_augmentation(chosen.augmentation, images.images)
     if not chosen.normalise and images.images.dtype != torch.uint8:
@@ -67,14 +72,14 @@ def semi_supervised(
     lightning = fabric(chosen.precision, strategy=strategy(net, [objective.spaces]))
     lightning.launch()
     lightning.barrier()  # whoever looks for the folder has done so before it is made
-    batches = streams(images, split, chosen, seed, lightning)
+    batches = streams(images, usable, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
-        runs.create(out, experiment, split, split.leaks(images.digests))
+        runs.create(out, experiment, split, split.leaks(images.digests), skipped=skipped(split.source, images))
     if not (out / state.FILE).is_file():
-        net.preprocess.fit(some(images, training_images(split)), split.source.amplitude)
+        net.preprocess.fit(some(images, training_images(usable)), split.source.amplitude)
     lightning.barrier()
     with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
-        SemiSupervisedTraining(net, objective, split, batches, out, experiment, lightning, logger).run()
+        SemiSupervisedTraining(net, objective, usable, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
@@ -105,25 +110,33 @@ def check_images(settings: SemiSupervised, split: Split) -> None:
     if missing:
         more = f" (nor have {len(missing) - 1} more classes)" if len(missing) > 1 else ""
         raise InputError(f"class '{missing[0]}' has no labelled image{more}: give every class one, as labels=4/class")
-    taken, there = settings.mu * settings.batch, len(split.unlabelled)
+    if settings.mu and len(split.unlabelled) == 0:
+        raise InputError(f"mu={settings.mu} takes unlabelled images, and there are none: lower labels, or take mu=0")
+    taken, there = settings.mu * settings.batch, len(training_images(split))
     if taken > there:
         fits_in = there // settings.batch
         advice = f"mu={fits_in} or less" if fits_in else f"a batch of {there} or less"
         raise InputError(
-            f"mu={settings.mu} with batch={settings.batch} takes {taken} unlabelled images a step, and there are "
-            f"{there}: take {advice}"
+            f"mu={settings.mu} with batch={settings.batch} takes {taken} images without their labels a step, and there "
+            f"are {there}: take {advice}"
         )
 
 
 def streams(images: Decoded, split: Split, settings: SemiSupervised, seed: int, lightning: Fabric) -> Pair:
-    """This process's share of both streams, of images as they are stored."""
+    """This process's share of both streams, of images as they are stored.
+
+    As in FixMatch and CoMatch, the labelled images are among those that are taken without their labels.
+    """
     share = (lightning.global_rank, lightning.world_size)
 
-    def stream(name: str, part: Part, batch: int, number: int) -> Stream:
-        rows, labels = torch.from_numpy(part.rows), torch.tensor(part.labels)
-        random = mixed(seed, number)
-        return Stream(name, images.images, rows, labels, batch=batch, view=View(), seed=random, share=share)
+    def stream(name: str, part: Part, labels: np.ndarray, batch: int, number: int) -> Stream:
+        rows, known, random = torch.from_numpy(part.rows), torch.from_numpy(labels), mixed(seed, number)
+        return Stream(name, images.images, rows, known, batch=batch, view=View(), seed=random, share=share)
 
-    labelled = stream("labelled images", split.train, settings.batch, 0)
+    labelled = stream("labelled images", split.train, split.train.labels, settings.batch, 0)
+    if not settings.mu:
+        return Pair(labelled, None, settings.steps)
+    every = training_images(split)
+    hidden = np.where(np.isin(every.rows, split.train.rows), GIVEN, every.labels)
     size = settings.mu * settings.batch
-    return Pair(labelled, stream("unlabelled images", split.unlabelled, size, 1) if size else None, settings.steps)
+    return Pair(labelled, stream("unlabelled images", every, hidden, size, 1), settings.steps)

@@ -34,12 +34,13 @@ from spacewise.splits import Part, Split
 
 Batch = tuple[Tensor, Tensor]  # stored images (sample, band, height, width), labels (sample,)
 Spaces = dict[str, Tensor]
+GIVEN = -2  # in place of the label of a labelled image among the unlabelled: its pseudo-label is not counted
 ESTIMATE = 2000  # training images that the averaged network's normalisation is estimated on
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step takes, as stored; the labels of the unlabelled images are for counting alone."""
+    """What one step takes, as stored; the labels of the unlabelled images, where known, are for counting alone."""
 
     labelled: Batch
     unlabelled: Batch | None
@@ -172,10 +173,11 @@ class SemiSupervisedTraining(Training):
         self.add(images=labels.new_tensor(len(labels) + len(hidden)))
         if not len(hidden):
             return
-        confident = unlabelled.confident & (hidden >= 0)
+        without, known = hidden != GIVEN, hidden >= 0
+        confident = unlabelled.confident & without
         pure = confident & (unlabelled.targets.argmax(dim=1) == hidden)
-        self.add(confident=unlabelled.confident.sum(), pseudo_labelled=labels.new_tensor(len(hidden)))
-        self.add(pure=pure.sum(), judged=confident.sum())
+        self.add(confident=confident.sum(), pseudo_labelled=without.sum(), pure=pure.sum())
+        self.add(judged=(confident & known).sum())
 
     @property
     def terms(self) -> list[str]:

@@ -8,6 +8,7 @@ from spacewise.nets.caffenet import caffenet
 from spacewise.nets.chain import Chain, output_sizes, parameter_count, read_space, wrap
 from spacewise.nets.ding import ding
 from spacewise.nets.embedding import netA, netB, netC, netD, netE, netF
+from spacewise.nets.projected import projected
 from spacewise.nets.resnet import resnet18, resnet20, resnet50, resnet56
 from spacewise.nets.spp import spp
 from spacewise.nets.vgg import vgg16
@@ -37,6 +38,7 @@ NETS: dict[str, Callable[..., Chain]] = {
     "netF": netF,
     "branch": branch,
     "y-shaped": y_shaped,
+    "projected": projected,
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "netF",
     "output_sizes",
     "parameter_count",
+    "projected",
     "read_space",
     "resnet18",
     "resnet20",

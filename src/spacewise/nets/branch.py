@@ -15,7 +15,7 @@ from spacewise.nets.preprocess import Preprocess
 
 LAST = ("classifier", "probability")  # an encoder has none of its own
 RENAMED = {"feature": "encoded"}  # everywhere else, `feature` is what the last layer reads
-WHOLE = ("branch", "y-shaped")  # of the table; all others can encode
+WHOLE = ("branch", "projected", "y-shaped")  # of the table; all others can encode
 EXAMPLE = "{name: aconvnet, padding: same}"
 
 

@@ -1,6 +1,6 @@
 """The papers' tables and figures, by name."""
 
-from spacewise.recipes import dual_loss, eo_sar, layers, losses
+from spacewise.recipes import dual_loss, eo_sar, layers, losses, semi
 from spacewise.recipes.recipe import Asked, Recipe, places, plan, reproduce
 
 RECIPES: dict[str, Recipe] = {
@@ -17,6 +17,7 @@ RECIPES: dict[str, Recipe] = {
         *layers.STUDIES,
         *losses.STUDIES,
         *eo_sar.STUDIES,
+        *semi.STUDIES,
     )
 }
 

@@ -48,6 +48,9 @@ REGIME: Mapping[str, Any] = {
     "alternate_rate": 1e-3,
     **VIEW,
 }
+# what tells the rows of a table apart
+METHOD = {"regime", "batch", "alternate", "pretraining", "pretraining.objective", "pretraining.views", "objective"}
+METHOD |= {"target", "target.split", "target.split.labels", "target.split.seed"}
 PRETRAINING: Mapping[str, Any] = {"batch": 64, **VIEW}
 CONTRASTIVE: Mapping[str, Any] = {"objective": [ENTROPY, "supcon@embedding"], "views": 2}
 ALONE: Mapping[str, Any] = {"batch": 0}
@@ -160,6 +163,7 @@ def _study(
         finish=finish,
         optional=True,
         build=zones,
+        method=METHOD,
     )
 
 
@@ -197,5 +201,6 @@ STUDIES = (
         finish=finish,
         also=("target",),
         build=own,
+        method=METHOD,
     ),
 )

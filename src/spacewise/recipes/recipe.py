@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,6 @@ from spacewise.nets.weights import FETCH
 from spacewise.progress import console
 from spacewise.sources import open_source, recognise
 from spacewise.splits import default
-
-# what tells the rows of a transfer's table apart
-METHOD = {"regime", "batch", "alternate", "pretraining", "pretraining.objective", "pretraining.views", "objective"}
-METHOD |= {"target", "target.split", "target.split.labels", "target.split.seed"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,8 @@ class Recipe:
         also: names of further folders that it needs, beside `data`.
         optional: without `--data` it runs on simulated images.
         build: the experiment of an arm and fold, where it is not of one source, net, objective and regime.
+        method: with `build`: keys that tell the rows apart, and that `--set` must leave alone.
+        prepare: what must be known before the experiments can be: returns what was asked, with what it `found`.
     """
 
     name: str
@@ -81,6 +79,8 @@ class Recipe:
     also: Sequence[str] = ()
     optional: bool = False
     build: Callable[[Recipe, str, int, Asked], Experiment] | None = None
+    method: Collection[str] = ()
+    prepare: Callable[[Recipe, Asked, Path], Asked] | None = None
 
     @property
     def usage(self) -> str:
@@ -99,6 +99,7 @@ class Asked:
         epochs: instead of the recipe's.
         only: keys of arms to cut it down to, or patterns of keys (`resnet20*`).
         changes: `key=value` changes of every experiment, such as `net.size=64`.
+        found: what the recipe's `prepare` found.
     """
 
     places: Mapping[str, Path]
@@ -106,6 +107,7 @@ class Asked:
     epochs: int | None = None
     only: Sequence[str] = ()
     changes: Sequence[str] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def experiment(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
         made = recipe.build(recipe, key, fold, asked)
         for change in asked.changes:
             key = change.partition("=")[0].strip().removeprefix("regime.")
-            if key in METHOD:
+            if key in recipe.method:
                 raise InputError(f"--set {key} would make other methods or budgets of the rows of {recipe.name}")
         # what is set of a pretraining is for those arms that have one: it must not give one to a baseline
         without = ("pretraining.", "regime.pretraining.") if made.pretraining() is None else ()
@@ -209,6 +211,9 @@ def split_of(source: str, root: Path) -> str:
 
 def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
     """Runs a recipe as far as it has not been run, and returns the page that it made."""
+    if recipe.prepare:
+        plan(recipe, asked, out)  # what cannot be is met before the first training
+        asked = recipe.prepare(recipe, asked, out)
     experiments = plan(recipe, asked, out)
     finished: dict[str, list[runs.Run]] = {}
     for number, planned in enumerate(experiments, start=1):
