@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,10 @@ from torch import Tensor
 from spacewise.errors import InputError
 from spacewise.progress import track
 from spacewise.sources.source import Source
+from spacewise.splits.split import Part, labelled
 
-VERSION = 2
+VERSION = 3
+NAMED = 3  # unreadable images that a line names
 SLAB = 256  # samples at a time: memory stays the same however many there are
 
 
@@ -36,11 +39,14 @@ class Decoded:
         images: (sample, band, height, width), uint8 where the files are, float32 otherwise.
         sizes: (sample, 2) native height and width.
         digests: (sample,) digest of the decoded pixels at their native size: equal for identical images.
+        unreadable: row of each unlabelled sample that cannot be used -> why, one line. Its image is zero, its
+            digest empty.
     """
 
     images: Tensor
     sizes: np.ndarray
     digests: np.ndarray
+    unreadable: Mapping[int, str] = field(default_factory=dict)
 
 
 def folder() -> Path:
@@ -51,12 +57,16 @@ def folder() -> Path:
 def decoded(source: Source, size: int) -> Decoded:
     """All images of a source at `size` x `size` pixels, from the cache or decoded into it.
 
+    Images without a label that cannot be used are passed over, and named in `unreadable`.
+
     Raises:
-        InputError: a file cannot be decoded, bands differ, pixels are not finite, or the disk is full.
+        InputError: a labelled file cannot be decoded, its bands differ, its pixels are not finite; no image can be
+            read, or the disk is full.
     """
     if size < 1:
         raise InputError(f"size must be 1 pixel or more, not {size}")
     key = hashlib.sha256(f"{VERSION}:{source.name}:{source.stamp}:{source.fit}:{size}".encode())
+    key.update(np.packbits(labelled(source)).tobytes())  # a flaw that is passed over here may be fatal there
     place = folder() / key.hexdigest()[:24]
     if not source.stamp:
         return _decode(source, size, None)
@@ -68,9 +78,33 @@ def decoded(source: Source, size: int) -> Decoded:
     # copy-on-write: torch accepts only writable arrays, and nothing here may write to the file
     try:
         images = torch.from_numpy(np.load(place / "images.npy", mmap_mode="c"))
-        return Decoded(images, np.load(place / "sizes.npy"), np.load(place / "digests.npy"))
-    except (OSError, ValueError) as error:
+        unreadable = {
+            int(row): str(why) for row, why in json.loads((place / "unreadable.json").read_text("utf-8")).items()
+        }
+        return Decoded(images, np.load(place / "sizes.npy"), np.load(place / "digests.npy"), unreadable)
+    except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"the cache {place} is damaged ({error}); delete it, and it will be made again") from error
+
+
+def readable(part: Part, images: Decoded) -> Part:
+    """The part without the samples whose images cannot be read."""
+    if not images.unreadable:
+        return part
+    kept = ~np.isin(part.rows, list(images.unreadable))
+    subsets = {name: mask[kept] for name, mask in part.subsets.items()}
+    return replace(part, rows=part.rows[kept], subsets=subsets)
+
+
+def skipped(source: Source, images: Decoded) -> str:
+    """How many unlabelled images cannot be read, of how many, and which, in one line; "" where all can be."""
+    rows = list(images.unreadable)
+    if not rows:
+        return ""
+    ids = source.facts["id"].iloc[rows[:NAMED]].tolist()
+    more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
+    verb = "is" if len(rows) == 1 else "are"
+    total = int((~labelled(source)).sum())
+    return f"{len(rows):,} of {total:,} unlabelled images cannot be read and {verb} skipped: {', '.join(ids)}{more}"
 
 
 def _fill(place: Path, source: Source, size: int) -> None:
@@ -84,6 +118,7 @@ def _fill(place: Path, source: Source, size: int) -> None:
         made = _decode(source, size, partial / "images.npy")
         np.save(partial / "sizes.npy", made.sizes)
         np.save(partial / "digests.npy", made.digests)
+        (partial / "unreadable.json").write_text(json.dumps(made.unreadable), encoding="utf-8")
         del made
         (partial / "lock").unlink()
         try:
@@ -119,15 +154,24 @@ def _reserved(file: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray
 
 
 def _decode(source: Source, size: int, file: Path | None) -> Decoded:
-    first = _read(source, 0)
+    known = labelled(source)
+    number, first = _first(source, known)
     dtype = np.dtype(np.uint8) if first.dtype == np.uint8 else np.dtype(np.float32)
     shape = (len(source), first.shape[0], size, size)
     images = np.empty(shape, dtype) if file is None else _reserved(file, dtype, shape)
-    sizes = np.empty((len(source), 2), np.int32)
-    digests = np.empty(len(source), "S32")
+    sizes = np.zeros((len(source), 2), np.int32)
+    digests = np.zeros(len(source), "S32")
+    unreadable: dict[int, str] = {}
 
-    def keep(index: int, pixels: np.ndarray) -> None:
-        _check(source, index, pixels, first)
+    def keep(index: int, pixels: np.ndarray | None = None) -> None:
+        try:
+            pixels = _read(source, index) if pixels is None else pixels
+            _check(source, index, pixels, number, first)
+        except InputError as error:
+            if known[index]:
+                raise
+            unreadable[index], images[index] = " ".join(str(error).split()), 0
+            return
         sizes[index] = pixels.shape[1:]
         stamp = f"{pixels.dtype}{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes()
         digests[index] = hashlib.blake2b(stamp, digest_size=16).hexdigest().encode()
@@ -136,15 +180,29 @@ def _decode(source: Source, size: int, file: Path | None) -> Decoded:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in track(_each(source, keep, pool), f"decoding {source.name}", len(source)):
             pass
-    return Decoded(torch.from_numpy(images), sizes, digests)
+    return Decoded(torch.from_numpy(images), sizes, digests, dict(sorted(unreadable.items())))
 
 
-def _each(source: Source, keep: Callable[[int, np.ndarray], None], pool: Executor) -> Iterator[None]:
+def _first(source: Source, known: np.ndarray) -> tuple[int, np.ndarray]:
+    """Row and pixels of the image whose bands and type the others must have: a labelled one where there is one."""
+    if known.any():
+        row = int(known.argmax())
+        return row, _read(source, row)
+    why = ""
+    for row in range(len(source)):
+        try:
+            return row, _read(source, row)
+        except InputError as error:
+            why = why or str(error)
+    raise InputError(f"none of the {len(source):,} images of {source.root or source.name} can be read; {why}")
+
+
+def _each(source: Source, keep: Callable[..., None], pool: Executor) -> Iterator[None]:
     """Hands every sample to `keep`, a slab at a time: read as a whole where the source can, else in threads."""
     for first in range(0, len(source), SLAB):
         rows = range(first, min(first + SLAB, len(source)))
         if source.slab is None:
-            yield from pool.map(lambda row: keep(row, _read(source, row)), rows)
+            yield from pool.map(keep, rows)
         else:
             yield from map(keep, rows, _read_slab(source, source.slab, rows))
 
@@ -164,17 +222,17 @@ def _read_slab(source: Source, slab: Callable[[int, int], np.ndarray], rows: ran
         raise InputError(f"cannot read {ids.iat[rows[0]]} to {ids.iat[rows[-1]]}: {error.strerror or error}") from error
 
 
-def _check(source: Source, index: int, pixels: np.ndarray, first: np.ndarray) -> None:
-    name = source.facts["id"].iat[index]
+def _check(source: Source, index: int, pixels: np.ndarray, number: int, first: np.ndarray) -> None:
+    """Raises `InputError` for what differs from the first image, of that number, and for what no network is fed."""
+    name, one = source.facts["id"].iat[index], source.facts["id"].iat[number]
     if pixels.shape[0] != first.shape[0]:
         raise InputError(
-            f"{name} has {pixels.shape[0]} bands where {source.facts['id'].iat[0]} has {first.shape[0]}; "
+            f"{name} has {pixels.shape[0]} bands where {one} has {first.shape[0]}; "
             "all images of a source need the same bands"
         )
     if pixels.dtype != first.dtype and np.uint8 in (pixels.dtype, first.dtype):
         raise InputError(
-            f"{name} holds {pixels.dtype} where {source.facts['id'].iat[0]} holds {first.dtype}; "
-            "all images of a source need the same type"
+            f"{name} holds {pixels.dtype} where {one} holds {first.dtype}; all images of a source need the same type"
         )
     if pixels.dtype.kind == "f" and not (np.abs(pixels) <= np.finfo(np.float32).max).all():
         bad = int((~(np.abs(pixels) <= np.finfo(np.float32).max)).sum())

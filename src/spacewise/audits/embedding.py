@@ -45,12 +45,16 @@ def embedded_vectors(run: Run, part: Part, name: str, precision: str = "") -> di
 
 
 def views(run: Run, test: Part, copies: int, shift: int, seed: int) -> dict[tuple[str, str], np.ndarray]:
-    """Predictions (copy, sample) under (weights, view): the chosen and the last weights, as stored and shifted."""
+    """Predictions (copy, sample) under (weights, view), as stored and shifted.
+
+    Of the chosen, the last and, where the run kept them, the averaged weights.
+    """
     images = decoded(test.source, run.net.size).images
     steps = -(-len(test) // 256)
     chosen, found = run.weights, {}
-    for weights in dict.fromkeys((chosen, "last")):
-        if weights != chosen == "best" and run.facts["best_epoch"] == run.facts["epochs"]:
+    averaged = ["averaged"] if (run.folder / "weights" / "averaged.safetensors").is_file() else []
+    for weights in dict.fromkeys((chosen, "last", *averaged)):
+        if weights == "last" and chosen == "best" and run.facts["best_epoch"] == run.facts["epochs"]:
             continue  # the best weights are the last ones
         run.load(weights)
         batches = in_order(images, test, shift=shift, copies=copies, seed=seed)

@@ -142,7 +142,7 @@ def _fill(
         "weights": run.weights,
         "experiment": json.loads(run.experiment.model_dump_json()),
         "training": run.facts,
-        "log": run.log.to_dict("records"),
+        "log": run.log.astype(object).where(run.log.notna(), None).to_dict("records"),  # JSON knows no NaN
         "classes": list(run.split.classes),
         "spaces": list(run.net.spaces),
         "novelty": list(parts["test"].subsets),

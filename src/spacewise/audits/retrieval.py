@@ -92,7 +92,7 @@ def _by_index(labels: np.ndarray, approximate_above: int | None) -> bool:
 def chosen_rows(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     """The rows of the audited weights, with their epoch."""
     facts = run.facts
-    epoch = {"best": facts["best_epoch"], "last": facts["epochs"]}.get(run.weights)
+    epoch = {"best": facts["best_epoch"], "last": facts["epochs"], "averaged": facts["epochs"]}.get(run.weights)
     return table.assign(weights=run.weights, epoch=int(run.weights[5:]) if epoch is None else epoch)
 
 

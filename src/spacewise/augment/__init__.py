@@ -1,5 +1,6 @@
 """Whole batches as tensors, on their device, from an explicit generator."""
 
+from spacewise.augment.augmentations import AUGMENTATIONS, Augmentation, View, check_augmentation
 from spacewise.augment.geometry import (
     check_shift,
     copies,
@@ -13,6 +14,10 @@ from spacewise.augment.geometry import (
 )
 
 __all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "View",
+    "check_augmentation",
     "check_shift",
     "copies",
     "crops",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from spacewise.check.clues import Clue
 from spacewise.check.looks import Look, Unreadable
-from spacewise.check.twins import Twins
+from spacewise.check.twins import Twins, learnt
 from spacewise.sources.source import Source
+from spacewise.splits.split import labelled
 
 LEVELS = ("error", "warning", "note")  # worst first
 FIT = {
@@ -24,7 +26,7 @@ class Finding:
 
     Attributes:
         level: `error` (training would stop), `warning` (results would mislead), `note`.
-        kind: `unreadable`, `classes`, `bands`, `types`, `constant`, `conflict`, `crossing`, `repeat`,
+        kind: `unreadable`, `skipped`, `classes`, `bands`, `types`, `constant`, `conflict`, `crossing`, `repeat`,
             `similar`, `leak`, `sizes` or `unasked`.
         what: the problem, one line.
         remedy: what to do, one line.
@@ -38,9 +40,15 @@ class Finding:
 
 def of_files(source: Source, looks: Sequence[Look], unreadable: Sequence[Unreadable]) -> Iterator[Finding]:
     """What is wrong with single images."""
-    if unreadable:
-        what = f"{_count(unreadable, 'image')} of {len(source)} cannot be used, such as {unreadable[0].id}"
+    without = set(source.facts["id"][~labelled(source)])
+    fatal = [one for one in unreadable if one.id not in without]
+    if fatal:
+        what = f"{_count(fatal, 'image')} of {len(source)} cannot be used, such as {fatal[0].id}"
         yield Finding("error", "unreadable", what, "repair or remove them: training stops at the first one")
+    skipped = [one for one in unreadable if one.id in without]
+    if skipped:
+        what = f"{_count(skipped, 'unlabelled image')} of {len(without)} cannot be used, such as {skipped[0].id}"
+        yield Finding("note", "skipped", what, "nothing: training skips them; repair them to learn from them")
     flat = [str(source.facts["id"].iat[look.row]) for look in looks if look.constant]
     if flat:
         what = f"{_count(flat, 'image')} hold a single value throughout, such as {flat[0]}"
@@ -123,10 +131,10 @@ def _count(things: Sequence[object] | int, one: str, many: str = "") -> str:
 
 
 def _example(groups: Sequence[Twins], by: str = "ids") -> str:
-    """The first sample of the first group, and the first that differs from it in `by`."""
-    values = getattr(groups[0], by)
-    other = next(i for i, value in enumerate(values) if value != values[0])
-    return f"{groups[0].ids[0]} = {groups[0].ids[other]}"
+    """The first two samples of the first group that differ in `by`, as far as it is known."""
+    named = [(i, value) for i, value in zip(groups[0].ids, map(learnt, getattr(groups[0], by)), strict=True) if value]
+    one, other = next((a, b) for (a, first), (b, second) in combinations(named, 2) if first != second)
+    return f"{one} = {other}"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -16,6 +16,7 @@ from spacewise.cache import fit
 from spacewise.errors import InputError
 from spacewise.progress import track
 from spacewise.sources.source import Source
+from spacewise.splits.split import labelled
 
 SIDE = 32  # of a thumbnail, in cells
 CHIP = 128  # pixels of a chip's centre that its thumbnail shows; of a scene it shows everything
@@ -24,7 +25,7 @@ BLOCK = 64  # neighbours go to one worker: a simulation renders them together
 
 
 class Unreadable(NamedTuple):
-    """An image that training would stop at, and why, in one line."""
+    """An image that training would stop at, or skip where it is unlabelled, and why, in one line."""
 
     id: str
     reason: str
@@ -71,6 +72,30 @@ def look_at(source: Source) -> tuple[list[Look], list[Unreadable]]:
         seen = list(track(found, f"looking at {source.name}", count))
     looks = [one for one in seen if isinstance(one, Look)]
     return looks, [one for one in seen if isinstance(one, Unreadable)]
+
+
+def fitting(source: Source, looks: Sequence[Look]) -> tuple[list[Look], list[Unreadable]]:
+    """Sets apart the unlabelled images whose bands or type are not those of the labelled: training skips them."""
+    known = labelled(source)
+    first = next((look for look in looks if known[look.row]), None)
+    kept: list[Look] = []
+    others: list[Unreadable] = []
+    for look in looks:
+        why = "" if first is None or known[look.row] else _differs(source, look, first)
+        if why:
+            others.append(Unreadable(_name(source, look.row), why))
+        else:
+            kept.append(look)
+    return kept, others
+
+
+def _differs(source: Source, look: Look, first: Look) -> str:
+    """What keeps an image out of a batch with the first labelled one; "" where nothing does."""
+    if look.shape[0] != first.shape[0]:
+        return f"has {look.shape[0]} bands where {_name(source, first.row)} has {first.shape[0]}"
+    if look.dtype != first.dtype and "uint8" in (look.dtype, first.dtype):
+        return f"holds {look.dtype} where {_name(source, first.row)} holds {first.dtype}"
+    return ""
 
 
 def _look(source: Source, row: int) -> Look | Unreadable:

@@ -12,9 +12,10 @@ import pandas as pd
 from spacewise.check import clues, findings, twins
 from spacewise.check.clues import FEW, Clue
 from spacewise.check.findings import LEVELS, Finding
-from spacewise.check.looks import Unreadable, look_at
+from spacewise.check.looks import Unreadable, fitting, look_at
 from spacewise.check.twins import Twins
 from spacewise.sources.source import Source
+from spacewise.splits.split import labelled
 
 PARTS = ("split", "role", "depression")  # the first that a source has tells training from testing
 ORDER = ("train", "validation", "test", "confuser")
@@ -38,6 +39,7 @@ class Report:
         samples: how many, those that cannot be read included.
         fit: how different sizes are brought to one, `crop` or `resize`.
         classes: class -> samples, in alphabetical order.
+        unlabelled: how many samples have no label.
         facts: fact -> value -> samples, of facts with at most 50 values.
         distinct: fact -> number of values, of the others.
         cross: classes by part; None where no fact tells training from testing.
@@ -55,6 +57,7 @@ class Report:
     samples: int
     fit: str
     classes: dict[str, int]
+    unlabelled: int
     facts: dict[str, dict[str, int]]
     distinct: dict[str, int]
     cross: Cross | None
@@ -86,12 +89,16 @@ def check(source: Source) -> Report:
     Images that cannot be read, or hold NaN or infinite pixels, are named; all else is asked of the rest.
     """
     looks, unreadable = look_at(source)
-    part = next((fact for fact in PARTS if fact in source.facts), "")
+    looks, others = fitting(source, looks)
+    unreadable += others
+    known = labelled(source)
+    facts = source.facts[known]
+    part = next((fact for fact in PARTS if fact in facts and facts[fact].ne("").any()), "")
     groups, complete = twins.find(source, looks, part)
-    told = clues.find(source, looks)
+    told = clues.find(source, [look for look in looks if known[look.row]])
     labels = list(map(str, source.facts["label"]))
     readable = Counter(labels[look.row] for look in looks)
-    classes = dict(sorted(Counter(labels).items()))
+    classes = dict(sorted(Counter(map(str, facts["label"])).items()))
     found = [
         *findings.of_files(source, looks, unreadable),
         *findings.of_classes({name: readable[name] for name in classes}),
@@ -106,9 +113,10 @@ def check(source: Source) -> Report:
         samples=len(source),
         fit=source.fit,
         classes=classes,
+        unlabelled=len(source) - len(facts),
         facts=few,
         distinct=distinct,
-        cross=_cross(source.facts, part),
+        cross=_cross(facts, part),
         sizes=_tally(f"{look.shape[1]} x {look.shape[2]}" for look in looks),
         bands=_tally(str(look.shape[0]) for look in looks),
         types=_tally(look.dtype for look in looks),

@@ -44,13 +44,18 @@ class Twins:
 
     @property
     def conflict(self) -> bool:
-        """Whether the picture carries different labels."""
-        return len(set(self.labels)) > 1
+        """Whether the picture carries different labels; an unlabelled copy carries none."""
+        return len(set(self.labels) - {""}) > 1
 
     @property
     def crossing(self) -> bool:
-        """Whether the picture is in different parts, such as train and test."""
-        return len(set(self.parts)) > 1
+        """Whether the picture is in different parts, such as train and test, or unlabelled and test."""
+        return len(set(map(learnt, self.parts)) - {""}) > 1
+
+
+def learnt(part: str) -> str:
+    """What is unlabelled is learnt from, as what trains."""
+    return "train" if part == "unlabelled" else part
 
 
 class Groups:

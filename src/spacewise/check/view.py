@@ -39,7 +39,8 @@ def render(report: Report, console: Console) -> None:
 def _head(report: Report) -> Iterator[RenderableType]:
     title = Text.assemble((report.source, "bold cyan"), "  ", (report.root, "dim"))
     word = "class" if len(report.classes) == 1 else "classes"
-    lines = [title, Text(f"{report.samples:,} images, {len(report.classes):,} {word}", "bold")]
+    without = f", {report.unlabelled:,} unlabelled" if report.unlabelled else ""
+    lines = [title, Text(f"{report.samples:,} images, {len(report.classes):,} {word}{without}", "bold")]
     if report.values:
         low, high = report.values
         bands = _listing(report.bands)
@@ -53,6 +54,8 @@ def _head(report: Report) -> Iterator[RenderableType]:
 
 def _classes(report: Report) -> Iterator[RenderableType]:
     counts = report.classes
+    if not counts:
+        return
     if len(counts) > FEW:
         yield Padding(Text(_spread(counts)), (0, 1))
         return

@@ -15,7 +15,7 @@ from spacewise.cache import Decoded
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.nets.chain import Chain, output_sizes
-from spacewise.regime import Settings
+from spacewise.regime import SemiSupervised, Settings
 from spacewise.splits import Part, Split
 
 EMBEDDING = "embedding"  # the space that is remembered
@@ -71,6 +71,11 @@ def fits(net: Chain, images: Decoded, split: Split, *, option: str = "bands") ->
         (classes,) = output_sizes(net)["classifier"]
         if classes < len(split.classes):
             raise InputError(f"the split has {len(split.classes)} classes, the network tells {classes} apart")
+
+
+def seen_images(settings: SemiSupervised, split: Split) -> Part:
+    """The images that a semi-supervised training sees: with mu=0 those with a label alone."""
+    return training_images(split) if settings.mu else split.train
 
 
 def training_images(split: Split) -> Part:

@@ -17,7 +17,7 @@ from spacewise.errors import InputError
 from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric, strategy
-from spacewise.learn.prepare import EMBEDDING, check_keep, fits, refuse_or_resume, some, training_images
+from spacewise.learn.prepare import EMBEDDING, check_keep, fits, refuse_or_resume, seen_images, some, training_images
 from spacewise.learn.semi_supervised_training import GIVEN, Pair, SemiSupervisedTraining
 from spacewise.learn.streams import Stream, View
 from spacewise.learn.training import Logger
@@ -76,7 +76,7 @@ def semi_supervised(
     if not resume and lightning.is_global_zero:
         runs.create(out, experiment, split, split.leaks(images.digests), skipped=skipped(split.source, images))
     if not (out / state.FILE).is_file():
-        net.preprocess.fit(some(images, training_images(usable)), split.source.amplitude)
+        net.preprocess.fit(some(images, seen_images(chosen, usable)), split.source.amplitude)
     lightning.barrier()
     with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
         SemiSupervisedTraining(net, objective, usable, batches, out, experiment, lightning, logger).run()
@@ -130,7 +130,7 @@ def streams(images: Decoded, split: Split, settings: SemiSupervised, seed: int, 
     share = (lightning.global_rank, lightning.world_size)
 
     def stream(name: str, part: Part, labels: np.ndarray, batch: int, number: int) -> Stream:
-        rows, known, random = torch.from_numpy(part.rows), torch.from_numpy(labels), mixed(seed, number)
+        rows, known, random = torch.from_numpy(part.rows), torch.tensor(labels), mixed(seed, number)
         return Stream(name, images.images, rows, known, batch=batch, view=View(), seed=random, share=share)
 
     labelled = stream("labelled images", split.train, split.train.labels, settings.batch, 0)

@@ -22,7 +22,7 @@ from spacewise.experiment import Experiment
 from spacewise.learn.average import Average
 from spacewise.learn.batches import generator, in_order, mixed
 from spacewise.learn.embed import Selected
-from spacewise.learn.prepare import EMBEDDING, training_images
+from spacewise.learn.prepare import EMBEDDING, seen_images
 from spacewise.learn.pseudo_labels import PseudoLabels
 from spacewise.learn.schedule import set_rate
 from spacewise.learn.streams import Stream
@@ -212,7 +212,7 @@ class SemiSupervisedTraining(Training):
             return
         self.average.copy_statistics(self.net)  # also what no layer of normalisation holds
         if self.settings.statistics == "estimated":
-            part = training_images(self.split)
+            part = seen_images(self.settings, self.split)
             some = Part(part.source, part.rows[:: -(-len(part) // ESTIMATE)], part.classes)
             batches = (images for images in in_order(self.batches.images, some) if len(images) > 1)
             self.average.estimate_statistics(batches, self.precision)

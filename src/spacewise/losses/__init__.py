@@ -10,6 +10,7 @@ from spacewise.losses.alignment import Alignment, Domains
 from spacewise.losses.angular import Angular, angular
 from spacewise.losses.binary_crossentropy import BinaryCrossEntropy, binary_crossentropy
 from spacewise.losses.center import Center, center
+from spacewise.losses.class_aware_contrast import ClassAwareContrast, class_aware_contrast
 from spacewise.losses.complement_entropy import ComplementEntropy, complement_entropy
 from spacewise.losses.conditional_sliced_wasserstein import (
     ConditionalSlicedWasserstein,
@@ -70,6 +71,7 @@ ALIGNMENTS: dict[str, type[Alignment]] = {
 AGREEMENTS: dict[str, type[Agreement]] = {
     "consistency": Consistency,
     "graph_contrast": GraphContrast,
+    "class_aware_contrast": ClassAwareContrast,
 }
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "Angular",
     "BinaryCrossEntropy",
     "Center",
+    "ClassAwareContrast",
     "ComplementEntropy",
     "ConditionalSlicedWasserstein",
     "Consistency",
@@ -112,6 +115,7 @@ __all__ = [
     "angular",
     "binary_crossentropy",
     "center",
+    "class_aware_contrast",
     "complement_entropy",
     "conditional_sliced_wasserstein",
     "consistency",

@@ -50,13 +50,11 @@ class Agreement(Loss):
         )
 
 
-def check_views(views: Views) -> None:
-    """Raises `InputError` unless both views, targets and confidence are of the same images, one or more."""
-    first, second, targets = views.first, views.second, views.targets
+def check_views(first: Tensor, second: Tensor, targets: Tensor) -> None:
+    """Raises `InputError` unless both views and the targets are of the same images, one or more."""
     fits = first.ndim == 2 and first.shape == second.shape and targets.ndim == 2 and len(targets) == len(first)
-    if not fits or views.confident.shape != targets.shape[:1] or len(first) == 0:
+    if not fits or len(first) == 0:
         raise InputError(
-            "an agreement takes two views (sample, dimension) of one shape, targets (sample, class) and confident "
-            f"(sample,), not {tuple(first.shape)}, {tuple(second.shape)}, {tuple(targets.shape)} and "
-            f"{tuple(views.confident.shape)}"
+            "an agreement takes two views (sample, dimension) of one shape and targets (sample, class), of one sample "
+            f"or more, not {tuple(first.shape)}, {tuple(second.shape)} and {tuple(targets.shape)}"
         )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from spacewise.errors import InputError
 from spacewise.losses.agreement import Agreement, Views, check_views
+from spacewise.losses.pairs import prepared, products
 
 
 def graph_contrast(
@@ -21,20 +21,26 @@ def graph_contrast(
     """Mean over images i of -sum_j Q_ij log S_ij: embeddings agree as far as pseudo-labels do.
 
     Q = p p^T with ones on its diagonal, zero below the threshold, rows brought to a sum of one; S is the softmax
-    over j of z_i . z'_j / temperature, z of the first view and z' of the second, all of unit length.
+    over j of z_i . z'_j / T, z of the first view and z' of the second, all of unit length. The views are not
+    interchangeable: every image of the first is placed among those of the second.
 
     Args:
-        first, second: (sample, dimension); halves are computed in float32.
+        first, second: (sample, dimension); zero vectors stay zero; halves are computed in float32.
         targets: (sample, class) pseudo-labels p.
         threshold: 0 to 1.
-        temperature: above zero.
+        temperature: T, above zero.
+
+    Returns:
+        Scalar; zero for one image, which has nothing to differ from. NaN in a vector gives NaN.
+
+    Raises:
+        InputError: shapes do not fit, or there is no sample.
     """
-    graph = targets.float() @ targets.float().T
-    graph.fill_diagonal_(1)
-    graph = torch.where(graph >= threshold, graph, 0)
-    graph = graph / graph.sum(dim=1, keepdim=True)
-    one, other = functional.normalize(first.float(), dim=1), functional.normalize(second.float(), dim=1)
-    return -(graph * (one @ other.T / temperature).log_softmax(dim=1)).sum(dim=1).mean()
+    check_views(first, second, targets)
+    one, other = prepared(first), prepared(second)
+    graph = products(targets.to(one.dtype)).fill_diagonal_(1)
+    graph = graph.masked_fill(graph < threshold, 0)
+    return functional.cross_entropy(products(one, other) / temperature, graph / graph.sum(dim=1, keepdim=True))
 
 
 class GraphContrast(Agreement):
@@ -54,5 +60,4 @@ class GraphContrast(Agreement):
             raise InputError(f"graph_contrast: temperature must be above zero, not {temperature!r}")
 
     def agree(self, views: Views) -> Tensor:
-        check_views(views)
         return graph_contrast(views.first, views.second, views.targets, **self.options)

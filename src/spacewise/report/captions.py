@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacewise.report import gallery, numbers, provenance, reading, retrieval, transferred, verdict
+from spacewise.report import gallery, numbers, provenance, reading, retrieval, taught, transferred, verdict
 from spacewise.report.numbers import percent
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TITLES = {
     "accuracy": "Accuracy by subset",
+    "pseudo_labels": "Epoch by epoch",
     "domain_map": "Both domains in the space that they share",
     "domain_distances": "How far each class lies from itself in the other domain",
     "spaces": "What each space knows without the classifier",
@@ -40,6 +41,7 @@ def caption(audit: Audit, name: str) -> str:
     """One or two sentences below a figure."""
     return {
         "accuracy": _accuracy,
+        "pseudo_labels": taught.over_epochs,
         "domain_map": _domain_map,
         "domain_distances": transferred.by_class,
         "spaces": _spaces,
@@ -162,6 +164,8 @@ def _training(audit: Audit) -> str:
     log, first = audit.table("log"), provenance.pretraining(audit)
     after = f", after a pretraining of {first}" if first else ""
     text = f"{len(log)} epochs{took}{after}."
+    if "test_accuracy" in log:
+        return f"{text} The weights of epoch {training['best_epoch']} were chosen by their accuracy on the test set."
     if "validation_accuracy" not in log or not training.get("best_epoch"):
         return f"{text} Nothing was held out to choose by: the last weights were kept."
     return f"{text} The weights of epoch {training['best_epoch']} were chosen by their accuracy on validation samples."

@@ -37,7 +37,7 @@ from spacewise.report.style import (
 if TYPE_CHECKING:
     from spacewise.audits import Audit
 
-DOMAINS = ("", "source", "target")
+SAMPLES = ("", "source", "target", "of unlabelled")
 
 
 def training(audit: Audit) -> Figure:
@@ -50,8 +50,8 @@ def training(audit: Audit) -> Figure:
     shown = {name: 100 * log[column] for name, column in columns.items() if column in log}
     inks = {"training": MUTED, "source": SEEN, "validation": OVERALL}
     _curves(left, log["epoch"], shown, inks, "accuracy, %", "{:.1f}")
-    # behind a space stands what a term reports of itself, or of which domain it is
-    terms = {name: log[name] for name in log.columns if "@" in name and name.partition(" ")[2] in DOMAINS}
+    # behind a space stands what a term reports of itself, or of which samples it is
+    terms = {name: log[name] for name in log.columns if "@" in name and name.partition(" ")[2] in SAMPLES}
     whole = {"total": log["total"]} if len(terms) > 1 else {}
     shades = {name: colour(index + 1) for index, name in enumerate(terms)}
     shades |= {"total": MUTED}

@@ -16,6 +16,7 @@ from spacewise.report import (
     gallery,
     ladder,
     layers,
+    learning,
     maps,
     matrices,
     pictures,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "training": charts.training,
+    "pseudo_labels": learning.pseudo_labels,
     "accuracy": charts.accuracy,
     "confusion": matrices.confusion,
     "domain_map": domains.map_of_audit,
@@ -65,7 +67,8 @@ def draw(audit: Audit, name: str, **options: Any) -> Figure:
 
     Raises:
         InputError: an unknown figure, option, class, space or score; a question that this audit has no
-            samples for (no confusers: no `roc`; one domain: no `domain_map`).
+            samples for (no confusers: no `roc`; one domain: no `domain_map`; every image with its
+            label: no `pseudo_labels`).
     """
     figures = LAYER_FIGURES if retrieval.is_disjoint(audit) else FIGURES
     if name not in figures:

@@ -25,6 +25,7 @@ from spacewise.report import (
     retrieval,
     sidebyside,
     tables,
+    taught,
     transferred,
     verdict,
 )
@@ -86,6 +87,7 @@ def _figures(audit: Audit, titles: Mapping[str, str]) -> list[str]:
         "representation": "unseen" not in reading.main_subsets(audit),
         "roc": not audit.has("rejection"),
         "projection": reading.classes_tested(audit) < 2,
+        "pseudo_labels": not (taught.is_taught(audit) and taught.curves(audit)),
         "domain_map": not transferred.has_domains(audit),
         "domain_distances": not transferred.has_domains(audit),
     }
@@ -95,9 +97,11 @@ def _figures(audit: Audit, titles: Mapping[str, str]) -> list[str]:
 def _run(audit: Audit, drawn: Mapping[str, Shown]) -> dict[str, Any]:
     return _any_run(audit, drawn) | {
         "kind": "audit of one run",
-        "sentences": verdict.of_run(audit),
+        "sentences": [*verdict.of_run(audit), *([taught.budget(audit)] if taught.is_taught(audit) else [])],
+        "warnings": taught.warnings(audit),
         "tiles": tiles(audit),
-        "accuracy": tables.accuracy(audit),
+        "taught": taught.section(audit) if taught.is_taught(audit) else None,
+        "accuracy": taught.accuracy(audit),
         "spaces": tables.spaces(audit),
         "separation": tables.separation(audit) if audit.has("separation") else None,
         "rejection": tables.rejection(audit) if audit.has("rejection") else None,
@@ -180,7 +184,10 @@ def _comparison(audits: comparison.Methods, table: Any, floors: dict[str, float]
     return {
         "kind": f"comparison of {len(audits)} methods" if len(audits) > 1 else "one method",
         "subtitle": "",
-        "sentences": verdict.of_comparison(table, reading.unseen_words(baseline), floors),
+        "sentences": [
+            *verdict.of_comparison(table, reading.unseen_words(baseline), floors),
+            *taught.warned(first),
+        ],
         "tiles": [],
         "methods": comparison_tables.methods(table, floors, objectives),
         "differences": comparison_tables.differences(table),

@@ -21,9 +21,11 @@ def experiment(audit: Audit) -> str:
 
 
 def objective(audit: Audit) -> str:
-    """The terms of the objective, and of the second step of every batch where there is one, as one line."""
+    """The terms as one line, those of the second step of every batch behind them; a regime but supervised is named."""
     experiment = audit.facts["experiment"]
-    return one_line(experiment["objective"], experiment["regime"].get("alternate") or ())
+    name, terms = experiment["regime"]["name"], experiment["objective"]
+    line = one_line(terms, experiment["regime"].get("alternate") or ())
+    return line if name == "supervised" else f"{name}: {line}"
 
 
 def leaks(audit: Audit) -> list[str]:

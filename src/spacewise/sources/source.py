@@ -23,7 +23,8 @@ class Source:
     Attributes:
         name: the format, `"mstar"`, `"folder"`, `"simulated"`.
         facts: one row a sample. `id` (unique text, for files the path below the root) and `label`
-            (class name) are always there, then what the format knows: serial, depression, scene …
+            (class name, "" for an unlabelled sample) are always there, then what the format knows: serial,
+            depression, scene …
         reader: decodes sample i to an array (band, height, width) in its native dtype;
             raises `InputError` that names the file when it cannot be read.
         root: the folder that the ids are relative to; None when there are no files.
@@ -62,8 +63,8 @@ class Source:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in alphabetical order."""
-        return tuple(sorted(self.facts["label"].unique()))
+        """Class names in alphabetical order; the empty label of unlabelled samples is none."""
+        return tuple(sorted(name for name in self.facts["label"].unique() if name != ""))
 
     def read(self, index: int) -> np.ndarray:
         """Sample `index` as an array (band, height, width) in its native dtype and size."""
@@ -80,6 +81,6 @@ def file_stamp(root: Path, files: Sequence[Path], version: int) -> str:
     """A digest of the files' names, sizes and modification times, and of the reader's version."""
     digest = hashlib.sha256(f"{version}:{root.resolve()}".encode())
     for file in files:
-        state = file.stat()
+        state = file.stat() if file.exists() else file.lstat()  # a link that leads nowhere is found on reading
         digest.update(f"{file.relative_to(root)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:20]

@@ -10,7 +10,7 @@ import pandas as pd
 from spacewise.describe import described
 from spacewise.errors import InputError
 from spacewise.sources.source import Source
-from spacewise.splits.split import Split, assembled
+from spacewise.splits.split import Split, assembled, labelled
 
 
 @described
@@ -21,8 +21,8 @@ def stratified(source: Source, *, test: float = 0.5, validation: float = 0.1, se
     """
     if not 0 < test < 1:
         raise InputError(f"test must be a share between 0 and 1, not {test}")
-    rows, labels = np.arange(len(source)), source.facts["label"].to_numpy()
-    rest, tested = hold_out(rows, labels, test, [seed, fold, 1])
+    rows, labels = np.flatnonzero(labelled(source)), source.facts["label"].to_numpy()
+    rest, tested = hold_out(rows, labels[rows], test, [seed, fold, 1])
     return _hold_out_rest(source, rest, tested, validation, [seed, fold])
 
 
@@ -37,12 +37,13 @@ def kfold(source: Source, *, folds: int = 5, fold: int = 0, validation: float = 
         raise InputError(f"seed must be 0 to {2**32 - 1}, not {seed}")
     if not 0 <= fold < folds:
         raise InputError(f"fold must be 0 to {folds - 1}, not {fold}")
-    labels = source.facts["label"].to_numpy()
+    rows = np.flatnonzero(labelled(source))
+    labels = source.facts["label"].to_numpy()[rows]
     smallest = pd.Series(labels).value_counts()
     if smallest.min() < folds:
         raise InputError(f"class '{smallest.idxmin()}' has {smallest.min()} samples, too few for {folds} folds")
     pieces = StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
-    rest, tested = list(pieces)[fold]
+    rest, tested = (rows[piece] for piece in list(pieces)[fold])
     return _hold_out_rest(source, rest, tested, validation, [seed, fold])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from spacewise.describe import described
 from spacewise.sources.source import Source
 from spacewise.splits.drawn import hold_out
-from spacewise.splits.split import Split, Where, assembled, check_classes, select
+from spacewise.splits.split import Split, Where, assembled, check_classes, labelled, select
 
 MSTAR_CLASSES = ("BMP2", "BTR70", "T72", "BTR60", "2S1", "BRDM2", "D7", "T62", "ZIL131", "ZSU23-4")
 MSTAR_TRAINING_SERIALS = {"BMP2": "c21", "BTR70": "c71", "T72": "132"}
@@ -40,16 +40,22 @@ def by_fact(
     Raises:
         InputError: an unknown fact or value, an empty part, fewer than two classes.
     """
-    chosen = select(source, train)
+    chosen = _selected(source, train)
     labels = source.facts["label"].to_numpy()
     classes = tuple(sorted(set(labels[chosen])))
     check_classes(source, classes)
-    rows = select(source, test)
+    rows = _selected(source, test)
     rows = rows[np.isin(labels[rows], classes)]
-    others = select(source, confusers) if confusers else np.zeros(0, np.int64)
+    others = _selected(source, confusers) if confusers else np.zeros(0, np.int64)
     others = others[~np.isin(labels[others], classes)]
     kept, held = hold_out(chosen, labels[chosen], validation, [seed, fold])
     return assembled(source, classes, kept, held, rows, others, novelty, group)
+
+
+def _selected(source: Source, where: Where) -> np.ndarray:
+    """Rows of the samples with these facts that have a label."""
+    rows = select(source, where)
+    return rows[labelled(source)[rows]]
 
 
 @described

@@ -8,7 +8,7 @@ from spacewise.describe import described
 from spacewise.errors import InputError
 from spacewise.sources.source import Source
 from spacewise.splits.drawn import check_share, seeded
-from spacewise.splits.split import Split, assembled
+from spacewise.splits.split import Split, assembled, labelled
 
 
 @described
@@ -33,8 +33,9 @@ def group_disjoint(
     if not 0 < test < 1:
         raise InputError(f"test must be a share between 0 and 1, not {test}")
     check_share(validation)
-    names, codes = _groups(source, group, 3 if validation else 2)
-    classes, labels = np.unique(source.facts["label"].to_numpy(str), return_inverse=True)
+    rows = np.flatnonzero(labelled(source))
+    names, codes = _groups(source, rows, group, 3 if validation else 2)
+    classes, labels = np.unique(source.facts["label"].to_numpy(str)[rows], return_inverse=True)
     holds = np.zeros((len(names), len(classes)), bool)
     holds[codes, labels] = True
     order = seeded(seed, fold).permutation(len(names))
@@ -42,16 +43,16 @@ def group_disjoint(
     rest = order[~np.isin(order, tested)]
     held = _spared(source, group, holds, rest, _share(validation, len(rest), 1), "validation")
     chosen = rest[~np.isin(rest, held)]
-    train, validating, testing = (np.flatnonzero(np.isin(codes, part)) for part in (chosen, held, tested))
+    train, validating, testing = (rows[np.isin(codes, part)] for part in (chosen, held, tested))
     return assembled(source, tuple(map(str, classes)), train, validating, testing, train[:0], novelty="", group=group)
 
 
-def _groups(source: Source, group: str, needed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The values of the fact as text, sorted, and (sample,) index of each sample's."""
-    column = source.fact(group)
+def _groups(source: Source, rows: np.ndarray, group: str, needed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The values of the fact as text, sorted, and (row,) index of each one's."""
+    column = source.fact(group).iloc[rows]
     missing = np.flatnonzero(column.isna() | (column.astype(str) == ""))
     if len(missing):
-        example = source.facts["id"].iat[missing[0]]
+        example = source.facts["id"].iat[rows[missing[0]]]
         raise InputError(f"{len(missing)} samples of {source.root or source.name} have no {group}, such as {example}")
     names, codes = np.unique(column.to_numpy(str), return_inverse=True)
     if len(names) < needed:
@@ -81,7 +82,7 @@ def _spared(source: Source, group: str, holds: np.ndarray, order: np.ndarray, nu
             chosen.append(one)
             left = left - holds[one]
     if len(chosen) < number:
-        lone = np.unique(source.facts["label"].to_numpy(str))[left == 1]
+        lone = np.array(source.classes)[left == 1]
         raise InputError(
             f"{source.root or source.name}: {number} values of '{group}' are wanted for {part}, {len(chosen)} can be "
             f"spared; without another, a class such as '{lone[0]}' would not be trained; ask for a smaller share"

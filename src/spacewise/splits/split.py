@@ -57,8 +57,8 @@ class Split:
             may be empty.
         confusers: samples of classes that the network never learns; may be empty.
         group: the fact that must not be shared between training and test, "" where there is none.
-        unlabelled: training samples whose labels must not be used, nor counted as known; empty where it is
-            not given.
+        unlabelled: samples to learn from whose labels must not be used, nor counted as known; where it is not
+            given, those of the source that have none, which belong to no other part.
     """
 
     source: Source
@@ -71,8 +71,8 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.unlabelled is None:
-            empty = Part(self.source, np.zeros(0, np.int64), self.train.classes)
-            object.__setattr__(self, "unlabelled", empty)
+            rows = np.flatnonzero(~labelled(self.source))
+            object.__setattr__(self, "unlabelled", Part(self.source, rows, self.train.classes))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -82,6 +82,15 @@ class Split:
     def disjoint(self) -> bool:
         """Whether testing is on classes that are not trained: by retrieval, not by classification."""
         return self.test.classes != self.train.classes
+
+    @property
+    def transductive(self) -> bool:
+        """Whether test images are learnt from without their labels: they stand in two parts."""
+        return bool(len(self._learnt()))
+
+    def _learnt(self) -> np.ndarray:
+        """Rows of the test samples that are among the unlabelled."""
+        return np.intersect1d(self.test.rows, self.unlabelled.rows)
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -99,7 +108,7 @@ class Split:
         return digest.hexdigest()[:16]
 
     def table(self) -> pd.DataFrame:
-        """One row a sample that is in a part: part, subsets, facts."""
+        """One row a sample of each part: part, subsets, facts; a test sample twice where it is unlabelled, too."""
         frames = []
         for name, part in self.parts.items():
             subsets = {f"subset:{key}": mask for key, mask in part.subsets.items()}
@@ -109,23 +118,38 @@ class Split:
     def leaks(self, digests: np.ndarray) -> list[str]:
         """What two parts share: identical images, and values of the grouping fact. One line each.
 
-        Labelled and unlabelled training samples may share both: they are training samples alike.
+        Labelled and unlabelled training samples may share both: they are training samples alike. Where test
+        images are learnt from without their labels, a line says how many, and no more is said of these two parts.
 
         Args:
-            digests: (sample of the source,) digest of each image's pixels.
+            digests: (sample of the source,) digest of each image's pixels; empty where it cannot be read.
         """
-        found = []
+        learnt = len(self._learnt())
+        what = "1 test image was learnt from without its label"
+        what = what if learnt == 1 else f"{learnt:,} test images were learnt from without their labels"
+        found = [f"{what} (transductive)"] if learnt else []
+        untold = {("train", "unlabelled"), *([("test", "unlabelled")] if learnt else [])}
         names = [name for name, part in self.parts.items() if len(part)]
         for first, second in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
-            if (first, second) == ("train", "unlabelled"):
+            if (first, second) in untold:
                 continue
             one, other = self.parts[first], self.parts[second]
             found += _shared(first, second, one, other, digests[one.rows], digests[other.rows], "identical images")
             if self.group and (first, second) != ("test", "confusers"):
-                shared = set(one.facts[self.group]) & set(other.facts[self.group])
+                shared = _known(one.facts[self.group]) & _known(other.facts[self.group])
                 if shared:
                     found.append(f"{first} and {second} share {len(shared)} values of '{self.group}'")
         return found
+
+
+def labelled(source: Source) -> np.ndarray:
+    """(sample,) bool: whether it has a label; the label of one that has none is empty."""
+    return source.facts["label"].ne("").to_numpy()
+
+
+def _known(column: pd.Series) -> set[Any]:
+    """The values of a fact; samples without a label often have none."""
+    return set(column[column.notna() & column.ne("")])
 
 
 def leaks_across(source: Split, target: Split, digests: tuple[np.ndarray, np.ndarray]) -> list[str]:
@@ -162,7 +186,7 @@ def _shared(
     first: str, second: str, one: Part, other: Part, ours: np.ndarray, theirs: np.ndarray, what: str
 ) -> list[str]:
     """One line where two parts share values (sample,), such as digests of their images."""
-    where = dict(zip(ours, one.facts["id"], strict=True))
+    where = {value: i for value, i in zip(ours, one.facts["id"], strict=True) if value}
     pairs = [(where[value], i) for value, i in zip(theirs, other.facts["id"], strict=True) if value in where]
     if not pairs:
         return []
