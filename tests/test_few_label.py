@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -107,6 +108,120 @@ def test_every_label_is_the_split_itself() -> None:
         assert len(split.unlabelled) == 0
     assert few_label(source).description == {"name": "few-label"}
     assert few_label(source, labels=np.int64(4)).description == {"name": "few-label", "labels": 4}
+
+
+# Of each class
+
+
+@given(each=sizes, seed=st.integers(0, 2**40), data=st.data())
+def test_a_budget_of_each_class_is_so_many_of_each_and_nested(
+    each: dict[str, int], seed: int, data: st.DataObject
+) -> None:
+    source, least = source_of(each), min(each.values())
+    smaller, larger = sorted(data.draw(st.lists(st.integers(1, least), min_size=2, max_size=2)))
+    small, large = (few_label(source, labels=f"{number}/class", seed=seed) for number in (smaller, larger))
+    assert Counter(small.train.facts["label"]) == dict.fromkeys(each, smaller)
+    assert rows(small)["train"] <= rows(large)["train"]
+    total = few_label(source, labels=smaller * len(each), seed=seed)
+    assert total.digest() == small.digest()
+    with pytest.raises(InputError, match=f"too few for {least + 1}/class; {least}/class is the largest budget"):
+        few_label(source, labels=f"{least + 1}/class", seed=seed)
+
+
+def test_a_class_with_too_few_images_is_named() -> None:
+    with pytest.raises(InputError) as caught:
+        few_label(source_of(UNEVEN), labels="4/class")
+    assert str(caught.value) == (
+        "memory: class 'd' has 1 training image, too few for 4/class; 1/class is the largest budget of each class"
+    )
+    with pytest.raises(InputError, match=r"class '.' has 0 training images.*give a number over all classes"):
+        few_label(source_of(UNEVEN), labels="1/class", within={"name": "few-label", "labels": 2})
+
+
+def test_a_budget_of_each_class_is_read_back_from_yaml(pictures: Path, tmp_path: Path) -> None:
+    experiment = experiment_on(pictures, labels="4/class", transductive=True)
+    (tmp_path / "experiment.yaml").write_text(experiment.yaml(), encoding="utf-8")
+    assert "labels: 4/class\n" in experiment.yaml()
+    again = read(tmp_path / "experiment.yaml")
+    split = again.split(again.source())
+    assert split.description == {"name": "few-label", "labels": "4/class", "transductive": True}
+    assert (len(split.train), len(split.unlabelled), split.transductive) == (12, 24, True)
+    text = changed_experiment(again, ["data.split.labels='12'"])
+    assert text.split(text.source()).digest() == split.digest()
+
+
+# Test images among the unlabelled
+
+
+def test_a_transductive_split_learns_from_test_images_without_their_labels() -> None:
+    source = source_of(UNEVEN)
+    plain = few_label(source, labels=10)
+    split = few_label(source, labels=10, transductive=True)
+    assert (plain.transductive, split.transductive) == (False, True)
+    parts, without = rows(split), rows(plain)
+    assert parts["unlabelled"] == without["unlabelled"] | without["test"]
+    assert {name: parts[name] for name in ("train", "validation", "test")} == {
+        name: without[name] for name in ("train", "validation", "test")
+    }
+    assert not parts["train"] & (parts["unlabelled"] | parts["test"])
+    assert split.unlabelled.rows.tolist() == sorted(parts["unlabelled"])
+    everything = few_label(source, transductive=True)
+    assert rows(everything)["unlabelled"] == rows(everything)["test"]
+
+
+def test_a_sample_of_two_parts_stands_twice_in_the_table() -> None:
+    split = few_label(source_of(UNEVEN), labels=10, transductive=True)
+    table = split.table()
+    assert Counter(table["part"]) == {"train": 10, "unlabelled": 31, "test": 8}
+    twice = table[table["id"].duplicated(keep=False)]
+    assert Counter(twice["part"]) == {"unlabelled": 8, "test": 8}
+    assert not table.duplicated(["id", "part"]).any()
+
+
+def test_the_digest_changes_with_budget_seed_and_transductive() -> None:
+    source = source_of(dict.fromkeys("abc", 8))
+    options: list[dict[str, Any]] = [
+        {"labels": "4/class"}, {"labels": "3/class"}, {"labels": 11}, {"labels": "4/class", "seed": 1},
+        {"labels": "4/class", "fold": 1}, {"labels": "4/class", "transductive": True}, {"transductive": True}, {},
+    ]  # fmt: skip
+    assert len({few_label(source, **each).digest() for each in options}) == len(options)
+
+
+def test_the_leaks_of_a_transductive_split_are_one_line() -> None:
+    source = source_of(UNEVEN, city="x")
+    split = few_label(source, labels=10, transductive=True, within={"name": "by-fact", "train": {"split": "train"},
+                      "test": {"split": "test"}, "group": "city"})  # fmt: skip
+    digests = np.arange(1, len(source) + 1).astype("S")
+    said = "8 test images were learnt from without their labels (transductive)"
+    assert split.leaks(digests) == [said, "train and test share 1 values of 'city'"]
+    digests[split.train.rows[0]] = digests[split.test.rows[0]]
+    assert [line.split(", such as")[0] for line in split.leaks(digests)] == [
+        said, "train and test share 1 identical images", "train and test share 1 values of 'city'",
+    ]  # fmt: skip
+    one = source_of({"a": 4, "b": 4}, test=1)
+    made = few_label(one, labels=4)
+    single = np.sort(np.append(made.unlabelled.rows, made.test.rows[0]))
+    made = replace(made, unlabelled=replace(made.unlabelled, rows=single))
+    assert made.leaks(np.arange(1, 11).astype("S")) == ["1 test image was learnt from without its label (transductive)"]
+
+
+def test_images_that_cannot_be_read_are_not_alike() -> None:
+    split = few_label(source_of(UNEVEN), labels=10)
+    digests = np.arange(1, len(split.source) + 1).astype("S")
+    digests[[split.test.rows[0], split.unlabelled.rows[0]]] = b""
+    assert split.leaks(digests) == []
+
+
+def test_four_labels_of_each_class_of_uc_merced(real_data: Path) -> None:
+    source = folder(real_data / "ucm")
+    within = {"name": "stratified", "test": 0.2, "seed": 0}
+    split, more = (few_label(source, labels=labels, within=within, seed=1) for labels in ("4/class", "25/class"))
+    assert Counter(split.train.facts["label"]) == dict.fromkeys(source.classes, 4)
+    assert (len(split.train), len(split.test), len(split.unlabelled)) == (84, 420, 2100 - 84 - 420)
+    assert rows(split)["train"] < rows(more)["train"]
+    assert not rows(split)["unlabelled"] & rows(split)["test"]
+    assert not split.transductive
+    assert few_label(source, labels="4/class", within=within, seed=1, transductive=True).transductive
 
 
 # Of which split
@@ -223,8 +338,19 @@ def test_a_budget_is_read_back_from_yaml(pictures: Path, tmp_path: Path) -> None
     [
         ({"labels": 1}, "labels must be 2 to 18, the number of training images, or 'all', not 1"),
         ({"labels": 19}, "labels must be 2 to 18, the number of training images, or 'all', not 19"),
-        ({"labels": "many"}, "option labels of split few-label: "),
-        ({"labels": "many"}, "input should be 'all', not 'many'"),
+        (
+            {"labels": "many"},
+            "labels must be a number of images, such as 32, of each class, such as '4/class', or 'all'",
+        ),
+        ({"labels": "4/klass"}, "such as '4/class', or 'all', not '4/klass'"),
+        ({"labels": "4 /class"}, "not '4 /class'"),
+        ({"labels": "-4/class"}, "not '-4/class'"),
+        ({"labels": "/class"}, "not '/class'"),
+        ({"labels": "0/class"}, "labels of each class must be 1/class or more, not 0/class"),
+        ({"labels": "7/class"}, "class 'checks' has 6 training images, too few for 7/class; 6/class is the largest"),
+        ({"labels": "19"}, "labels must be 2 to 18, the number of training images, or 'all', not 19"),
+        ({"labels": "4/class", "transductive": "maybe"}, "option transductive of split few-label: "),
+        ({"labels": 2.5}, "option labels of split few-label: "),
         ({"labels": 2.5}, "valid integer"),
         ({"labels": 4, "seed": -1}, "0 or more"),
         ({"within": "folders"}, "option within of split few-label: input should be a valid"),
@@ -247,5 +373,5 @@ def test_a_budget_that_cannot_be_met_is_one_line(pictures: Path, options: dict[s
 
 @pytest.mark.parametrize("labels", ["al", 2.5, None, [3]])
 def test_what_is_no_number_is_refused_from_python(labels: Any) -> None:
-    with pytest.raises(InputError, match="labels must be a number of images or 'all'"):
+    with pytest.raises(InputError, match="labels must be a number of images, such as 32, of each class"):
         few_label(source_of(UNEVEN), labels=labels)

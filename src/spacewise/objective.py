@@ -47,8 +47,16 @@ def parse_term(text: str) -> Term:
         if option not in known:
             raise unknown(f"option of loss {name}", option, known)
     loss = losses[name](**options)
-    samples = "labelled" if isinstance(loss, Agreement) else match["samples"] or "labelled"  # its samples go unsaid
-    return Term(_weight(match["weight"], text), loss, match["space"], samples)
+    return Term(_weight(match["weight"], text), loss, match["space"], _samples(loss, match["samples"], text))
+
+
+def _samples(loss: Loss, said: str | None, text: str) -> str:
+    """Which samples a term sees; those of a loss that is made for some go unsaid."""
+    if isinstance(loss, Alignment) and said:
+        raise InputError(f"term {text!r}: {loss.name} compares two domains; leave ' of {said}' out")
+    if isinstance(loss, Agreement) and said not in (None, "unlabelled"):
+        raise InputError(f"term {text!r}: {loss.name} sees unlabelled images; leave ' of {said}' out")
+    return "labelled" if isinstance(loss, Agreement) else said or "labelled"
 
 
 def one_line(objective: Sequence[str], alternate: Sequence[str] = ()) -> str:

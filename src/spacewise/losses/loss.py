@@ -89,6 +89,8 @@ class Term:
     def __post_init__(self) -> None:
         if self.samples not in SAMPLES:
             raise unknown("samples of a term", self.samples, SAMPLES)
+        if self.loss.of_views:  # that it sees unlabelled ones goes unsaid
+            object.__setattr__(self, "samples", "labelled")
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise InputError(f"{self.name}: the weight must be a number, zero or more, not {self.weight!r}")
 

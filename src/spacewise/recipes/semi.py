@@ -33,7 +33,8 @@ from spacewise.sources import recognise
 
 CHOSEN = 10  # classes of Table III
 LABELS = "4/class"
-REGIME: Mapping[str, Any] = {"name": "semi-supervised", "epochs": 512, "steps": 1024, "keep": [1, 5, 10]}
+REGIME: Mapping[str, Any] = {"name": "semi-supervised", "epochs": 512, "steps": 1024}
+KEPT = (1, 5, 10)  # epochs that figure 6 shows besides the last
 RESNET = {"name": "projected", "encoder": "resnet18", "size": 60}
 NETS = {
     "resnet18": ("ResNet-18", RESNET),
@@ -76,10 +77,17 @@ def build(recipe: Recipe, key: str, fold: int, asked: Asked) -> Experiment:
         "data": {"source": source, "split": split},
         "net": dict(arm.net),
         "objective": list(arm.objective),
-        "regime": {**REGIME, **arm.regime},
+        "regime": {**REGIME, **arm.regime, "keep": [epoch for epoch in KEPT if epoch < _epochs(asked)]},
         "seed": fold,
     }
     return Experiment(**preset(values, arm.about.get("preset", "corrected")))
+
+
+def _epochs(asked: Asked) -> int:
+    """Of a training, as `--epochs` or `--set epochs=` says."""
+    said = dict(change.removeprefix("regime.").split("=", 1) for change in asked.changes if "=" in change)
+    number = said.get("epochs", str(asked.epochs or REGIME["epochs"]))
+    return int(number) if number.isdecimal() else 0  # what is no number is met when the experiment is made
 
 
 def choose(recipe: Recipe, asked: Asked, out: Path) -> Asked:
