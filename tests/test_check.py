@@ -595,3 +595,72 @@ def test_mstar_is_told_by_the_size_of_its_chips() -> None:
     assert size.remedy == "crop the centre to one size first (spacewise does: size=128)"
     assert report.twins == ()
     assert report.unreadable == ()
+
+
+# Images without a label
+
+
+def test_unlabelled_images_are_counted_and_are_no_class(tmp_path: Path) -> None:
+    write(tmp_path / "train")
+    write(tmp_path / "test", number=5, make=lambda kind, seed: scene(50_000 + seed))
+    for index in range(7):
+        save(tmp_path / "unlabelled" / "deep" / f"{index}.png", scene(80_000 + index))
+    report = check(sources.folder(tmp_path))
+    assert (report.samples, report.unlabelled) == (57, 7)
+    assert report.classes == {"beach": 25, "river": 25}
+    assert report.cross is not None
+    assert report.cross.columns == ("train", "test")
+    assert report.facts["split"] == {"train": 40, "test": 10, "unlabelled": 7}
+    assert report.findings == ()
+    assert "57 images, 2 classes, 7 unlabelled" in printed(report)
+    assert json.loads(json.dumps(report.as_dict()))["unlabelled"] == 7
+    assert check(sources.folder(tmp_path / "train")).unlabelled == 0
+
+
+def test_unlabelled_images_that_cannot_be_used_are_named_and_stop_nothing(tmp_path: Path) -> None:
+    write(tmp_path)
+    save(tmp_path / "unlabelled" / "fine.png", scene(80_000))
+    whole = (tmp_path / "unlabelled" / "fine.png").read_bytes()
+    (tmp_path / "unlabelled" / "cut.png").write_bytes(whole[:300])
+    (tmp_path / "unlabelled" / "text.jpg").write_text("no picture")
+    save(tmp_path / "unlabelled" / "grey.png", scene(80_001)[:, :, 0])
+    save(tmp_path / "unlabelled" / "wide.npy", scene(80_002).astype(np.float32))
+    report = check(sources.folder(tmp_path))
+    reasons = {one.id: one.reason for one in report.unreadable}
+    assert set(reasons) == {f"unlabelled/{name}" for name in ("cut.png", "text.jpg", "grey.png", "wide.npy")}
+    assert reasons["unlabelled/grey.png"] == "has 1 bands where beach/00.png has 3"
+    assert reasons["unlabelled/wide.npy"] == "holds float32 where beach/00.png holds uint8"
+    skipped = finding(report, "skipped")
+    assert (skipped.level, skipped.what.split(", such")[0]) == ("note", "4 unlabelled images of 5 cannot be used")
+    assert report.problems == []
+    text = printed(report, width=200)
+    assert all(name in text for name in reasons)
+    assert "nothing stands in the way of training" in text
+    (tmp_path / "river" / "00.png").write_bytes(whole[:300])
+    both = check(sources.folder(tmp_path))
+    assert finding(both, "unreadable").what == "1 image of 45 cannot be used, such as river/00.png"
+    assert finding(both, "skipped") == skipped
+
+
+def test_copies_of_unlabelled_images(tmp_path: Path) -> None:
+    """As training images they may be copies of training images, not of test images; their label is no other one."""
+    write(tmp_path / "train")
+    write(tmp_path / "test", number=5, make=lambda kind, seed: scene(50_000 + seed))
+    save(tmp_path / "unlabelled" / "learnt.png", scene(3))
+    report = check(sources.folder(tmp_path))
+    assert (report.twins[0].crossing, report.twins[0].conflict) == (False, False)
+    assert kinds(report) == {"repeat"}
+    save(tmp_path / "unlabelled" / "tested.png", scene(50_002))
+    report = check(sources.folder(tmp_path))
+    assert kinds(report) == {"repeat", "crossing"}
+    assert "test/beach/02.png = unlabelled/tested.png" in finding(report, "crossing").what
+    save(tmp_path / "train" / "river" / "copy.png", scene(3))
+    report = check(sources.folder(tmp_path))
+    assert "train/beach/03.png = train/river/copy.png" in finding(report, "conflict").what
+
+
+def test_nothing_has_a_label() -> None:
+    report = check(table(chips(6), [""] * 6))
+    assert (report.classes, report.unlabelled) == ({}, 6)
+    assert kinds(report) == {"classes"}
+    assert "0 classes, 6 unlabelled" in printed(report)

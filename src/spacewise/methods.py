@@ -55,7 +55,7 @@ PRESETS: dict[str, dict[str, str]] = {
         "data.split.transductive=true": "test images are learnt from, without their labels",
         "regime.choose=test": "the test images choose the best epoch",
         "regime.statistics=copied": "the averaged network has the normalisation statistics of the trained one",
-        "regime.normalise=false": "the first strong view is not normalised as the other views are",
+        "regime.normalise=false": "the second strong view is not normalised as the other views are",
     },
 }
 

@@ -167,7 +167,7 @@ class SemiSupervised(Settings):
             to measure what it is worth.
         statistics: of the averaged network's normalisation: `estimated` on training images, or `copied` from the
             trained one, which is a fault as well.
-        normalise: whether all views are normalised alike; false for a first strong view that is not, a third fault.
+        normalise: whether all views are normalised alike; false for a second strong view that is not, a third fault.
     """
 
     alternate: ClassVar[tuple[str, ...]] = ()  # one step a batch

@@ -33,13 +33,13 @@ def plain_audit(tmp_path_factory: pytest.TempPathFactory) -> Audit:
     return synthetic(folder, confusers=False, novelty=False, copies=0, quality=50, classes=("a", "b"))
 
 
-TRANSFER = ("domain_map", "domain_distances")  # of a run across domains: see test_transfer_page
+OTHERS = ("domain_map", "domain_distances", "pseudo_labels")  # of other regimes: see test_transfer_page, test_taught
 
 
 def figures(*without: str) -> list[object]:
     """All figures; those that need an extra are skipped where it is not installed."""
     extras = {name: pytest.mark.skipif(find_spec(name) is None, reason=f"needs {name}") for name in ("umap", "pacmap")}
-    kept = [name for name in FIGURES if name not in (*without, *TRANSFER)]
+    kept = [name for name in FIGURES if name not in (*without, *OTHERS)]
     return [pytest.param(name, marks=extras[name]) if name in extras else name for name in kept]
 
 

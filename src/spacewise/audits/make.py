@@ -25,6 +25,7 @@ from spacewise.measures.confusion import confusion
 from spacewise.runs import Run
 from spacewise.sources import open_source
 from spacewise.splits import Part
+from spacewise.splits.split import labelled
 
 
 def audit(
@@ -228,8 +229,7 @@ def subsets(test: Part) -> dict[str, np.ndarray]:
 
 
 def other_part(run: Run, data: Path | str, source: str = "") -> Part:
-    """All samples of other data, as a part that a run can be audited on."""
+    """All labelled samples of other data, as a part that a run can be audited on."""
     opened = open_source(str(data), source)
-    return Part(
-        opened, np.arange(len(opened)), opened.classes if by_retrieval(run.net, run.split) else run.split.classes
-    )
+    rows = np.flatnonzero(labelled(opened))
+    return Part(opened, rows, opened.classes if by_retrieval(run.net, run.split) else run.split.classes)

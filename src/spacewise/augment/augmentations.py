@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spacewise.augment.blocks import by_blocks
 from spacewise.augment.colours import brightness, contrast
 from spacewise.augment.crop import boxes, resized
 from spacewise.augment.cutout import GREY, centres, cutout, cutout_side, means
@@ -85,11 +86,15 @@ def _bands_first(images: Tensor, whole: int, mine: slice, random: torch.Generato
 def _bands_second(images: Tensor, whole: int, mine: slice, random: torch.Generator) -> Tensor:
     """Brightness, then contrast about the band's mean, each by band; bytes are cut off at 0 and 255, floats are not."""
     images = _cropped(images, whole, mine, random)
-    drawn = 1 + BAND_JITTER * (2 * torch.rand(2, whole, images.shape[1], generator=random) - 1)
-    chosen = torch.rand(whole, 1, generator=random) < JITTERED
-    factors = torch.where(chosen, drawn, 1.0)[:, mine].flatten(1)
+    drawn = 1 + BAND_JITTER * (2 * torch.rand(whole, images.shape[1], 2, generator=random) - 1)
+    chosen = torch.rand(whole, 1, 1, generator=random) < JITTERED
+    return by_blocks(_band_jittered, images, torch.where(chosen, drawn, 1.0)[mine])
+
+
+def _band_jittered(images: Tensor, factors: Tensor) -> Tensor:
     bands = images.flatten(0, 1)[:, None]  # each an image by itself
-    return contrast(brightness(bands, factors[0]), factors[1]).view_as(images)
+    lighter, stronger = factors.flatten(0, 1).unbind(1)
+    return contrast(brightness(bands, lighter), stronger).view_as(images)
 
 
 def _shifted(images: Tensor, whole: int, mine: slice, random: torch.Generator, share: float) -> Tensor:

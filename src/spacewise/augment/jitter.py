@@ -30,12 +30,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     Args:
         images: (sample, 3, height, width), floats.
         turns: (sample, 1, 1, 1) shares of the circle, -1/6 to 1/6, positive from red towards green.
-
-    Raises:
-        InputError: a turn of more than a sixth of the circle.
     """
-    if turns.numel() and float(turns.abs().max()) > 1 / 6:
-        raise InputError(f"a hue turns by 1/6 of the circle at most, not {float(turns.abs().max()):.3g}")
     bands = images.split(1, dim=1)
     red, green, blue = bands
     value, least = red.maximum(green).maximum(blue), red.minimum(green).minimum(blue)
@@ -96,13 +91,18 @@ def jittered(images: Tensor, factors: Tensor, orders: Tensor, first: int = 0) ->
         factors: (sample, 5): of brightness, contrast, saturation, turn of the hue, and saturation at the end.
         orders: (block, 4) of the whole batch.
         first: place of the first image in the whole batch.
+
+    Raises:
+        InputError: a turn of the hue by more than a sixth of the circle.
     """
+    if len(factors) and float(most := factors[:, 3].abs().max()) > 1 / 6 + 1e-6:
+        raise InputError(f"a hue turns by 1/6 of the circle at most, not {float(most):.3g}")
     found = torch.empty_like(images)
     here = factors[..., None, None, None].to(images.device)
-    for block, order in enumerate(orders.tolist()):
-        rows = slice(max(block * BLOCK - first, 0), max((block + 1) * BLOCK - first, 0))
+    for block in range(first // BLOCK, -(-(first + len(images)) // BLOCK)):
+        rows = slice(max(block * BLOCK - first, 0), (block + 1) * BLOCK - first)
         seen = images[rows].float()
-        for operation in order:
+        for operation in orders[block].tolist():
             seen = OPERATIONS[operation](seen, here[rows, operation])
         found[rows] = stored(_saturation(seen, here[rows, 4]), images)
     return found

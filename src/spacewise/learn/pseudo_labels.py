@@ -74,7 +74,7 @@ class PseudoLabels(nn.Module):
         own = self._aligned(probability.float(), before)
         if not self.settings.memory:
             return own
-        embedding, known = embedding.float(), known.float()
+        embedding, known = (functional.normalize(vectors.float(), dim=1) for vectors in (embedding, known))
         full = before >= self.settings.memory
         result = own
         if full:

@@ -21,6 +21,7 @@ from spacewise.learn.prepare import EMBEDDING, check_keep, fits, refuse_or_resum
 from spacewise.learn.semi_supervised_training import GIVEN, Pair, SemiSupervisedTraining
 from spacewise.learn.streams import Stream, View
 from spacewise.learn.training import Logger
+from spacewise.losses import Agreement
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective
 from spacewise.regime import SemiSupervised, settings_of
@@ -67,8 +68,8 @@ def semi_supervised(
     check_images(chosen, usable)
     fits(net, images, split)
     check_augmentation(chosen.augmentation, images.images)
-    if not chosen.normalise and images.images.dtype != torch.uint8:
-        raise InputError("normalise=False hands one view over as pixels from 0 to 1: it needs images of 8 bits")
+    if not chosen.normalise and (images.images.dtype != torch.uint8 or split.source.amplitude != "intensity"):
+        raise InputError("normalise=False hands one view over as pixels from 0 to 1: it needs pictures of 8 bits")
     lightning = fabric(chosen.precision, strategy=strategy(net, [objective.spaces]))
     lightning.launch()
     lightning.barrier()  # whoever looks for the folder has done so before it is made
@@ -96,12 +97,27 @@ def check(net: Chain, objective: Objective, settings: SemiSupervised, split: Spl
             "take the net projected, or memory=0"
         )
     objective.bind(net, len(split.classes), sizes, seed, unlabelled=settings.mu > 0)
-    objective.check_batch(settings.batch)
+    check_batches(objective, settings)
     if settings.mu and not any(term.unlabelled for term in objective.terms):
         raise InputError(f"mu={settings.mu} takes unlabelled images, and no term looks at them: add one, or take mu=0")
     if all(term.unlabelled for term in objective.terms):
         raise InputError("no term looks at the labelled images: add crossentropy@classifier")
     check_images(settings, split)
+
+
+def check_batches(objective: Objective, settings: SemiSupervised) -> None:
+    """Raises `InputError` for settings that no term uses, and for losses that cannot take their batches."""
+    if settings.shift:
+        raise InputError(f"shift={settings.shift}: the views are those of the augmentation; leave it out")
+    if not settings.normalise and objective.strong_views < 2:
+        raise InputError("normalise=False is of the second strong view, and no term looks at it")
+    for term in objective.terms:
+        if isinstance(term.loss, Agreement):
+            continue
+        size = settings.mu * settings.batch if term.unlabelled else settings.batch
+        term.loss.check_batch(size)
+        if term.unlabelled and settings.confidence:
+            term.loss.check_batch(size - 1)  # it sees as many as are confident
 
 
 def check_images(settings: SemiSupervised, split: Split) -> None:

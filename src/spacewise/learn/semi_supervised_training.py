@@ -131,8 +131,8 @@ class SemiSupervisedTraining(Training):
         images, hidden = (values.to(device, non_blocking=True) for values in batch.unlabelled)
         for name in ("weak", "first", "second")[: 1 + self.objective.strong_views]:
             found[name] = self.view(name, images)
-        if not self.settings.normalise and "first" in found:
-            found["first"] = self.as_if_not_normalised(found["first"])
+        if not self.settings.normalise:
+            found["second"] = self.as_if_not_normalised(found["second"])
         return found, labels, hidden
 
     def view(self, name: str, images: Tensor) -> Tensor:
@@ -232,4 +232,4 @@ def peak_memory(device: torch.device) -> float:
     """Megabytes that this process held at most: on its GPU, or in all."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024e-3  # of 1,024 bytes

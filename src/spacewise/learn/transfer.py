@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from spacewise import runs
-from spacewise.cache import Decoded, decoded
+from spacewise.cache import Decoded, decoded, readable, skipped
 from spacewise.errors import InputError, unknown
 from spacewise.learn import state
 from spacewise.learn.batches import mixed
@@ -78,10 +79,11 @@ def transfer(
     images = {"source": decoded(source.source, net.branch("source").size), "target": decoded(target.source, net.size)}
     fits(net.branch("source"), images["source"], source, option="source_bands")
     fits(net, images["target"], target)
+    usable = replace(target, unlabelled=readable(target.unlabelled, images["target"]))
     lightning = fabric(chosen.precision, strategy=_strategy())
     lightning.launch()
     lightning.barrier()  # whoever looks for the folder has done so before it is made
-    streams = _streams(images, source, target, chosen, objectives, seed, lightning)
+    streams = _streams(images, source, usable, chosen, objectives, seed, lightning)
     begun = (out / state.FILE).is_file()
     if not begun:
         check_pretraining(net.branch("source"), chosen.pretraining, source, pretrained, seed, lightning)
@@ -89,12 +91,13 @@ def transfer(
         leaks = [f"of the source, {leak}" for leak in source.leaks(images["source"].digests)]
         across = leaks_across(source, target, (images["source"].digests, images["target"].digests))
         leaks = [*target.leaks(images["target"].digests), *leaks, *across]
-        runs.create(out, experiment, target, leaks, origin=source)
+        named = skipped(target.source, images["target"])
+        runs.create(out, experiment, target, leaks, origin=source, skipped=named)
     lightning.barrier()
     if not begun:
-        _begin(net, chosen, source, target, images, out, seed, pretrained, logger)
+        _begin(net, chosen, source, usable, images, out, seed, pretrained, logger)
     with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
-        TransferTraining(net, objectives, target, streams, out, experiment, lightning, logger).run()
+        TransferTraining(net, objectives, usable, streams, out, experiment, lightning, logger).run()
     net.requires_grad_(True)  # what was frozen is so no longer
     run = runs.Run(out, experiment, net, target, origin=source)
     run.load("best")

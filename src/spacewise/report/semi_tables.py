@@ -175,7 +175,7 @@ def leak_words(table: pd.DataFrame) -> list[str]:
         f"images choose, {best[1]}.",
         f"The averaged network keeps the normalisation statistics of the trained one. Less the last weights: "
         f"{averaged[0]}; where they are estimated again, {averaged[1]}.",
-        "The first strong view is not normalised as the other views are.",
+        "The second strong view is not normalised as the other views are.",
         "The table shows all faults together; what each brings by itself was not measured.",
     ]
 
@@ -275,9 +275,9 @@ def cost(table: pd.DataFrame, of_set: str, paper: pd.DataFrame) -> Table:
         lines.append([Cell(name), *shown, took, held, Cell(str(theirs), muted=True)])
     heads = ["method", *(words for words, _, _ in COST.values()), "time of a run", "parameters", "the paper's time"]
     words = (
-        "Mean ± standard error over seeds, the time the mean; of one seed, no error. Images/s count every view. The "
-        "share of time is that spent waiting for images and making views. The paper's time, hours:minutes: 512 epochs "
-        "of 1,024 steps on one A5000."
+        "Mean ± standard error over seeds, the time the mean; of one seed, no error. Images/s count an image "
+        "once, however many views of it a step takes. The share of time is that spent waiting for images and making "
+        "views. The paper's time, hours:minutes: 512 epochs of 1,024 steps on one A5000."
     )
     return Table(heads, lines, words)
 

@@ -57,8 +57,9 @@ def _halves(source: Source, generator: np.random.Generator) -> tuple[list[str], 
     """Names of the training and of the test classes, sorted."""
     if "protocol" in source.facts:
         facts = source.facts
-        training = sorted(set(facts["label"][facts["protocol"] == "train"]))
-        tested = sorted(set(facts["label"]) - set(training))
+        trained = set(facts["label"][facts["protocol"] == "train"])
+        training = [name for name in source.classes if name in trained]
+        tested = [name for name in source.classes if name not in trained]
         return training, tested
     order = generator.permutation(list(source.classes))
     half = len(order) // 2
