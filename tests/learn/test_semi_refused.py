@@ -95,10 +95,23 @@ def test_the_largest_mu_that_is_named_fits(root: Path, tmp_path: Path) -> None:
         ((ENTROPY, "graph_contrats@embedding"), {}, "unknown loss 'graph_contrats': did you mean 'graph_contrast'?"),
         ((ENTROPY, "coral@embedding"), {}, "'coral@embedding' compares two domains: give a target"),
         ((ENTROPY, "center@feature of unlabeled"), {}, "unknown samples of a term 'unlabeled': did you mean 'unlabe"),
+        ((ENTROPY, "contrastive(pairs='siamese')@embedding of unlabelled"), {"confidence": 0.5},
+         "contrastive(pairs='siamese') needs an even batch, not 11 samples"),
+        ((ENTROPY, "contrastive(pairs='siamese')@embedding of unlabelled"), {"batch": 3, "mu": 1},
+         "contrastive(pairs='siamese') needs an even batch, not 3 samples"),
+        (COMATCH, {"shift": 2}, "shift=2: the views are those of the augmentation; leave it out"),
+        (FIXMATCH, {"memory": 0, "normalise": False}, "normalise=False is of the second strong view, and no term"),
     ],
-)
+)  # fmt: skip
 def test_terms(refused: Refused, terms: tuple[str, ...], options: dict[str, Any], message: str) -> None:
     assert message in refused(*terms, **options)
+
+
+def test_a_loss_is_asked_about_the_batch_that_it_sees(root: Path, tmp_path: Path) -> None:
+    """Three labelled images and six others: pairs of the others are even."""
+    terms = (ENTROPY, "contrastive(pairs='siamese')@embedding of unlabelled")
+    run = trained(root, tmp_path / "run", *terms, batch=3, mu=2, epochs=1, steps=1)
+    assert np.isfinite(run.log["total"]).all()
 
 
 # Networks and data

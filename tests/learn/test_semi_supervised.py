@@ -487,7 +487,7 @@ def test_a_view_that_is_not_normalised(
     views = [FIXED["labelled"](images), *(FIXED[name](others) for name in ("weak", "first", "second"))]
     expected = [(view.float() - mean) / deviation for view in views]
     if not normalise:
-        expected[2] = views[2].float() / 255
+        expected[3] = views[3].float() / 255
     for found, wanted in zip(batch.split([4, 12, 12, 12]), expected):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 

@@ -50,19 +50,21 @@ def _luminance(images: Tensor) -> Tensor:
 
 
 def _brightness(images: Tensor, factors: Tensor) -> Tensor:
-    return (images * factors).clamp_(0, 255)
+    return images.mul_(factors).clamp_(0, 255)
 
 
 def _contrast(images: Tensor, factors: Tensor) -> Tensor:
     # Pillow's grey is a whole number
     grey = _luminance(images).mean(dim=(2, 3), keepdim=True).round_()
-    return (images * factors).add_(grey * (1 - factors)).clamp_(0, 255)
+    return images.mul_(factors).add_(grey * (1 - factors)).clamp_(0, 255)
 
 
 def _saturation(images: Tensor, factors: Tensor) -> Tensor:
-    return torch.lerp(_luminance(images), images, factors).clamp_(0, 255)
+    grey = _luminance(images)
+    return images.mul_(factors).add_(grey.mul_(1 - factors)).clamp_(0, 255)
 
 
+# of floats (sample, 3, height, width), which the first three change in place, and factors (sample, 1, 1, 1)
 OPERATIONS: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (_brightness, _contrast, _saturation, turn_hue)
 
 
@@ -101,7 +103,7 @@ def jittered(images: Tensor, factors: Tensor, orders: Tensor, first: int = 0) ->
     here = factors[..., None, None, None].to(images.device)
     for block in range(first // BLOCK, -(-(first + len(images)) // BLOCK)):
         rows = slice(max(block * BLOCK - first, 0), (block + 1) * BLOCK - first)
-        seen = images[rows].float()
+        seen = images[rows].float()  # a copy, as they are bytes
         for operation in orders[block].tolist():
             seen = OPERATIONS[operation](seen, here[rows, operation])
         found[rows] = stored(_saturation(seen, here[rows, 4]), images)
