@@ -26,6 +26,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/explanation.py
 	$(BIN)/python benchmarks/sliced_wasserstein.py
 	$(BIN)/python benchmarks/so2sat.py
+	$(BIN)/python benchmarks/views.py
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
