@@ -77,7 +77,7 @@ def color(images: Tensor, factors: Tensor) -> Tensor:
     _bytes("color", images)
     if images.shape[1] != 3:
         raise InputError(f"color needs the 3 bands red, green, blue, not {images.shape[1]}")
-    return _blend(_luma(images), images, _factors("color", images, factors))
+    return _blend(luma(images), images, _factors("color", images, factors))
 
 
 def contrast(images: Tensor, factors: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def contrast(images: Tensor, factors: Tensor) -> Tensor:
     scale = _factors("contrast", images, factors)
     if images.dtype != torch.uint8:
         return _blend(images.mean((1, 2, 3), keepdim=True), images, scale)
-    grey = _luma(images) if images.shape[1] == 3 else images
+    grey = luma(images) if images.shape[1] == 3 else images
     pixels = max(grey.shape[1:].numel(), 1)
     level = (2 * grey.sum((1, 2, 3), keepdim=True) + pixels) // (2 * pixels)
     return _blend(level, images, scale)
@@ -186,7 +186,7 @@ def _factors(name: str, images: Tensor, factors: Tensor) -> Tensor:
     return _broadcast(per_sample(name, images, factors).float(), images)
 
 
-def _luma(images: Tensor) -> Tensor:
+def luma(images: Tensor) -> Tensor:
     """The grey picture (sample, 1, height, width) of red, green and blue, int32."""
     red, green, blue = images.int().split(1, dim=1)
     return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue + 32768) >> 16
@@ -200,7 +200,7 @@ def _blend(base: Tensor, images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _as_bytes(values: Tensor) -> Tensor:
-    return values.clamp_(0, 255).byte()
+    return values.clamp_(0, 255).short().byte()  # by way of two bytes: half of the direct conversion
 
 
 def _stretched(low: Tensor, high: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spacewise.augment.blocks import BLOCK, stored
-from spacewise.augment.colours import LUMA
+from spacewise.augment.colours import LUMA, luma
 from spacewise.errors import InputError
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)  # of brightness, contrast, saturation, hue
@@ -22,10 +22,10 @@ JITTERED, GREYED = 0.8, 0.2  # probabilities
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     """RGB images with another hue; value and saturation (HSV) stay.
 
-    On the circle of hues, green is the least band at blue + red = least + value, the largest at the other end, and
-    climbs and falls in between at chroma a sixth of the circle: value - red - blue + green, cut off below and above,
-    is green. Turned by a part of a sixth, it lies higher where it climbs (red above blue), lower where it falls. So it
-    is for the other bands; no hue is computed, and nothing is divided.
+    Over the circle of hues a band climbs from the least to the largest value within a sixth, stays for two, falls
+    within one. Its height over the least is value + band - the two others, cut off below 0 and above the chroma.
+    Turned by less than a sixth, that grows by six turns of the chroma where the band climbs, and shrinks by as much
+    where it falls (for green: where red is above, or below, blue). No hue is computed, nothing divided.
 
     Args:
         images: (sample, 3, height, width), floats.
@@ -90,7 +90,7 @@ def jittered(images: Tensor, factors: Tensor, orders: Tensor, first: int = 0) ->
 
     Args:
         images: (sample, 3, height, width) of uint8.
-        factors: (sample, 5): of brightness, contrast, saturation, turn of the hue, and saturation at the end.
+        factors: (sample, 5): of brightness, contrast, saturation, turn of the hue; the last is 0 for a grey image.
         orders: (block, 4) of the whole batch.
         first: place of the first image in the whole batch.
 
@@ -106,5 +106,6 @@ def jittered(images: Tensor, factors: Tensor, orders: Tensor, first: int = 0) ->
         seen = images[rows].float()  # a copy, as they are bytes
         for operation in orders[block].tolist():
             seen = OPERATIONS[operation](seen, here[rows, operation])
-        found[rows] = stored(_saturation(seen, here[rows, 4]), images)
-    return found
+        found[rows] = stored(seen, images)
+    grey = (factors[:, 4] == 0).nonzero().flatten().to(images.device)
+    return found.index_copy_(0, grey, luma(found[grey]).byte().expand(-1, 3, -1, -1))

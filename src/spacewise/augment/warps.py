@@ -14,6 +14,7 @@ from torch import Tensor
 from spacewise.augment.colours import per_sample
 
 POINT = 16  # bits after the point
+SHORT = 2**13  # pixels a side up to which places fit into 32 bits, which are faster
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
@@ -85,10 +86,12 @@ def _fixed(images: Tensor, across: Tensor, down: Tensor, start: Tensor) -> Tenso
     Pillow; every step from there is a sum of whole numbers.
     """
     first = start + across * 0.5 + down * 0.5
+    kind = torch.int32 if max(images.shape[2:]) <= SHORT else torch.int64
     steps = [
-        (value * 2**POINT + 0.5).floor().long().to(images.device).view(-1, 1, 1) for value in (across, down, first)
+        (value * 2**POINT + 0.5).floor().to(images.device, kind).view(-1, 1, 1) for value in (across, down, first)
     ]
-    return (steps[0] * _columns(images) + (steps[1] * _rows(images) + steps[2])) >> POINT
+    rows, columns = (steps[1] * _rows(images) + steps[2]).to(kind), (steps[0] * _columns(images)).to(kind)
+    return (columns + rows) >> POINT
 
 
 def _pick(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -96,8 +99,9 @@ def _pick(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     samples, bands, height, width = images.shape
     if images.numel() == 0:
         return images
-    outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
-    places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+    down, across = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    outside = (down != rows) | (across != columns)
+    places = torch.add(across, down, alpha=width).long()
     places = places.expand(samples, height, width).flatten(1)[:, None].expand(-1, bands, -1)
     picked = images.flatten(2).gather(2, places).view_as(images)
     return picked.masked_fill_(outside[:, None], 0)

@@ -36,7 +36,10 @@ class Preprocess(nn.Module):
         values = images.float()
         if self.root:
             values = values.clamp(min=0).sqrt()
-        return (values - self.mean[:, None, None]) / self.deviation[:, None, None]
+        mean, deviation = self.mean[:, None, None], self.deviation[:, None, None]
+        if images.is_floating_point():  # not to be written to, and a gradient may go through
+            return (values - mean) / deviation
+        return values.sub_(mean).div_(deviation)
 
     def fit(self, images: Tensor, amplitude: str) -> None:
         """Takes mean and deviation by band from images (sample, band, height, width)."""
