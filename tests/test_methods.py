@@ -116,6 +116,19 @@ def test_the_presets_differ_in_the_faults_and_nothing_else() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("method", "left_out"),
+    [("fixmatch", {"regime.normalise"}), ("supervised", {"regime.normalise", "data.split.transductive"})],
+)
+def test_a_fault_of_what_a_method_does_not_have_is_left_out(method: str, left_out: set[str]) -> None:
+    chosen = METHODS[method]
+    given = {**values(), "objective": list(chosen.objective), "regime": {"name": "semi-supervised", **chosen.regime}}
+    one, other = (flat(Experiment(**preset(given, name)).model_dump()) for name in ("corrected", "as-released"))
+    differing = {key for key in {*one, *other} if one.get(key) != other.get(key)}
+    faults = {change.partition("=")[0] for change in PRESETS["as-released"]}
+    assert differing == faults - left_out
+
+
 def test_every_fault_is_said_in_one_line() -> None:
     assert {change.partition("=")[0] for change in PRESETS["as-released"]} == {
         "data.split.labels",

@@ -125,6 +125,12 @@ def test_a_small_study(scenes: Path, tmp_path: Path) -> None:
     assert (tmp_path / "semi.classes.json").stat().st_mtime_ns == before
 
 
+def test_a_choice_of_another_training_is_not_taken(scenes: Path, tmp_path: Path) -> None:
+    (tmp_path / "semi.classes.json").write_text(json.dumps({"classes": [], "errors": {}, "experiment": "other"}))
+    with pytest.raises(InputError, match="was chosen by another training"):
+        reproduce(TABLE3, Asked({"images": scenes}, 1, 1, ["supervised"], SMALL), tmp_path)
+
+
 def test_a_set_of_few_classes_is_taken_whole(scenes: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
     few.mkdir()

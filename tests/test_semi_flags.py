@@ -270,19 +270,18 @@ def closing(result: tuple[int, str, str]) -> list[str]:
 def test_it_says_what_it_learnt_from(spacewise: Command, scenes: Path, tmp_path: Path, trained: dict) -> None:
     lines = closing(train(spacewise, scenes, tmp_path / "run"))
     assert lines[0].endswith("(10 epochs, the last one is kept, 7 s)")
-    assert lines[1] == "learnt from 84 labels and 1,596 images without one"
-    assert [line for line in lines if "transductive" in line or "skipped" in line] == []
-    assert closing(train(spacewise, scenes, tmp_path / "run", method="supervised"))[1] == "learnt from 84 labels alone"
+    assert lines[1] == "learnt from 84 labels and 1,596 images without one, views: optical"
+    assert [line for line in lines if "skipped" in line] == []
+    alone = closing(train(spacewise, scenes, tmp_path / "run", method="supervised"))
+    assert alone[1] == "learnt from 84 labels alone, views: optical"
 
 
-def test_it_says_that_it_was_transductive(spacewise: Command, scenes: Path, tmp_path: Path, trained: dict) -> None:
-    trained |= {"transductive": True, "skipped": "2 of the unlabelled files cannot be read, such as [a].png"}
+def test_it_says_what_was_skipped(spacewise: Command, scenes: Path, tmp_path: Path, trained: dict) -> None:
+    trained |= {"unused": 2, "skipped": "2 of the unlabelled files cannot be read, such as [a].png"}
     lines = closing(train(spacewise, scenes, tmp_path / "run", "--preset", "as-released"))
     assert lines[0].endswith("(10 epochs, best on test: 10, 7 s)")
-    assert lines[2:4] == [
-        "transductive: test images were learnt from without their labels",
-        "skipped: 2 of the unlabelled files cannot be read, such as [a].png",
-    ]
+    assert lines[1].startswith("learnt from 84 labels and 1,594 images without one, views: ")
+    assert lines[2] == "skipped: 2 of the unlabelled files cannot be read, such as [a].png"
 
 
 def test_other_regimes_do_not_say_it(spacewise: Command, scenes: Path, tmp_path: Path, trained: dict) -> None:

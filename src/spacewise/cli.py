@@ -88,25 +88,36 @@ def demo(
 @app.command()
 def train(
     experiment: Annotated[Path | None, typer.Argument(help="An experiment as YAML.", show_default=False)] = None,
-    data: Annotated[str, typer.Option(help="Folder of images, or 'simulated'.")] = "",
+    data: Annotated[
+        str, typer.Option(help="Folder of images (one named unlabelled is learnt from), or 'simulated'.")
+    ] = "",
     source: Annotated[str, typer.Option(help="Format of the folder; recognised where it is not given.")] = "",
     target: Annotated[str, typer.Option(help="Transfer: images of another sensor, with few labels.")] = "",
     labels: Annotated[
         str, typer.Option(help="How many images keep their label: 32, 4/class or all (a transfer's default).")
     ] = "",
     method: Annotated[
-        str, typer.Option(help="Few labels: supervised (the floor), fixmatch, comatch, comatch+triplet …")
+        str,
+        typer.Option(
+            help="Few labels: supervised, fixmatch, comatch, comatch+ccssl-in, comatch+ccssl-out or comatch+triplet."
+        ),
     ] = "",
     preset: Annotated[str, typer.Option(help="Few labels: corrected (default), or as-released, with its faults.")] = "",
     net: Annotated[str, typer.Option(help="aconvnet (default), resnet18 (a method's default), wrn28-2 …")] = "",
-    loss: Annotated[list[str] | None, typer.Option(help="weight*loss(option=value)@space; several add up.")] = None,
+    loss: Annotated[
+        list[str] | None, typer.Option(help="weight*loss(option=value)@space; adds up, also to a method.")
+    ] = None,
     split: Annotated[str, typer.Option(help="How samples are divided; the source's own by default.")] = "",
     size: Annotated[
         int | None,
         typer.Option(help="Image side in pixels; the network's own by default, 32 in a transfer, 60 with a method."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, batches and shifts; 0 by default.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the samples; with a method or target, of `steps` steps.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, batches, views, and of which labels a budget keeps.")
+    ] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, such as shift=10.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; must not exist.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the interrupted run in this folder.")] = None,
@@ -183,12 +194,11 @@ def _few_labels_lines(run: Any) -> list[str]:
     if regime.name != "semi-supervised":
         return []
     labelled, unlabelled = (facts["samples"].get(part, 0) for part in ("train", "unlabelled"))
+    unlabelled -= facts.get("unused", 0)
     others = f"and {unlabelled:,} images without one" if regime.mu else "alone"
-    transductive = "[yellow]transductive:[/] test images were learnt from without their labels"
     skipped = f"[yellow]skipped:[/] {escape(str(facts.get('skipped')))}"
     return [
-        f"learnt from {labelled:,} labels {others}",
-        *([transductive] if facts.get("transductive") else []),
+        f"learnt from {labelled:,} labels {others}, views: {regime.augmentation}",
         *([skipped] if facts.get("skipped") else []),
     ]
 

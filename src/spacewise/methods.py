@@ -8,6 +8,7 @@ from typing import Any
 
 from spacewise.errors import unknown
 from spacewise.experiment import changed
+from spacewise.objective import Objective
 
 ENTROPY = "crossentropy@classifier"
 COMATCH = (ENTROPY, "consistency@classifier", "graph_contrast@embedding")
@@ -73,11 +74,16 @@ def preset(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     Args:
         values: as `Experiment` takes them.
         name: `"corrected"` changes nothing; `"as-released"` brings in the faults of the code released with CoMatch
-            + Triplet: all that it does otherwise than its paper says.
+            + Triplet: all that it does otherwise than its paper says, as far as the method has what they are about.
 
     Raises:
         InputError: an unknown preset.
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
-    return changed(values, list(PRESETS[name]))
+    without = set()
+    if Objective(*values["objective"]).strong_views < 2:  # FixMatch has no second view that could be left as it is
+        without.add("regime.normalise=false")
+    if values["regime"].get("mu") == 0:
+        without.add("data.split.transductive=true")
+    return changed(values, [change for change in PRESETS[name] if change not in without])

@@ -56,7 +56,7 @@ def _samples(loss: Loss, said: str | None, text: str) -> str:
         raise InputError(f"term {text!r}: {loss.name} compares two domains; leave ' of {said}' out")
     if isinstance(loss, Agreement) and said not in (None, "unlabelled"):
         raise InputError(f"term {text!r}: {loss.name} sees unlabelled images; leave ' of {said}' out")
-    return "labelled" if isinstance(loss, Agreement) else said or "labelled"
+    return said or "labelled"
 
 
 def one_line(objective: Sequence[str], alternate: Sequence[str] = ()) -> str:

@@ -162,12 +162,13 @@ def create(
     *,
     origin: Split | None = None,
     skipped: str = "",
+    unused: int = 0,
 ) -> None:
     """Makes a run's folder, complete with experiment and split, in one step.
 
     Args:
         leaks: what parts share, one line each.
-        skipped: which unlabelled images cannot be read, in one line.
+        skipped: which unlabelled images are not used, in one line; `unused`: how many.
 
     Raises:
         InputError: the folder exists, or cannot be written.
@@ -182,7 +183,7 @@ def create(
         if origin:
             files.write_table(partial / "source_split.parquet", origin.table())
         given = experiment.net.options.get("weights")
-        facts = first_facts(split, leaks, origin) | ({"skipped": skipped} if skipped else {})
+        facts = first_facts(split, leaks, origin) | ({"skipped": skipped, "unused": unused} if skipped else {})
         facts |= {"given_weights": _digest(Path(given))} if given else {}
         files.write_json(partial / "run.json", facts)
         partial.rename(folder)
@@ -214,7 +215,9 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
     return {
         "status": "training",
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": " ".join(["spacewise", *sys.argv[1:]]) if sys.argv[0].endswith("spacewise") else sys.argv[0],
+        "command": " ".join(["spacewise", *sys.argv[1:]])
+        if sys.argv[0].endswith(("spacewise", "cli.py"))
+        else sys.argv[0],
         "split": split.digest(),
         "samples": {name: len(part) for name, part in split.parts.items()},
         **(_of_source(split, origin) if origin else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ def test_the_largest_mu_that_is_named_fits(root: Path, tmp_path: Path) -> None:
         ((ENTROPY, "contrastive(pairs='siamese')@embedding of unlabelled"), {"batch": 3, "mu": 1},
          "contrastive(pairs='siamese') needs an even batch, not 3 samples"),
         (COMATCH, {"shift": 2}, "shift=2: the views are those of the augmentation; leave it out"),
+        (COMATCH, {"confidence": 0.5}, "confidence=0.5 is for terms 'of unlabelled', and there is none"),
+        (COMATCH, {"average": 0, "statistics": "copied"}, "statistics=copied is of the averaged network, and"),
         (FIXMATCH, {"memory": 0, "normalise": False}, "normalise=False is of the second strong view, and no term"),
     ],
 )  # fmt: skip
@@ -228,6 +231,31 @@ def test_unlabelled_files_that_cannot_be_read_are_skipped_and_named(tmp_path: Pa
     torch.testing.assert_close(run.net.preprocess.mean, pixels.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-3)
     resumed = trained(root, tmp_path / "run", epochs=1, keep=[0], resume=True)
     assert resumed.facts["skipped"] == facts["skipped"]
+
+
+def test_copies_of_test_images_are_skipped(tmp_path: Path) -> None:
+    """Unless the split is transductive, which says that they are learnt from."""
+    root = write_pictures(tmp_path / "pictures", unlabelled=12)
+    split = few(root)
+    tested = split.test.facts["id"].iloc[0]
+    shutil.copy(root / tested, root / "unlabelled" / f"3{Path(tested).suffix}")
+    run = trained(root, tmp_path / "run", epochs=1, split=few(root), net=built())
+    assert run.facts["skipped"] == "1 unlabelled image is the same as a test or validation image and is skipped"
+    assert run.facts["unused"] == 1
+    assert not [leak for leak in run.facts["leaks"] if "unlabelled" in leak]
+    whole = trained(root, tmp_path / "whole", epochs=1, split=few(root, transductive=True), net=built())
+    assert "skipped" not in whole.facts
+    assert whole.facts["transductive"]
+
+
+def test_a_wait_for_a_figure_that_never_comes(refused: Refused) -> None:
+    said = refused(split=of_bands(3, np.uint8), net=with_bands(3), patience=2)
+    assert said == "patience=2 waits for a better validation figure: hold images out"
+
+
+def test_test_images_for_a_step_that_takes_none(refused: Refused, root: Path) -> None:
+    said = refused(ENTROPY, mu=0, split=few(root, transductive=True))
+    assert said == "the split is transductive, and mu=0 takes no image without its label: take transductive=False"
 
 
 def test_images_that_are_left_must_be_enough(tmp_path: Path) -> None:

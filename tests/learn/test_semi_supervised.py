@@ -369,7 +369,7 @@ def test_a_loss_with_state_sees_unlabelled_images(train: Train) -> None:
 
 def test_the_columns_of_the_log(train: Train) -> None:
     log = train("run", *COMATCH, TRIPLET, threshold=0.4).log
-    names = ["epoch", "rate", "accuracy", "purity", "coverage", "total", *COMATCH, HINGE]
+    names = ["epoch", "rate", "accuracy", "purity", "coverage", "judged", "total", *COMATCH, HINGE]
     assert [*log] == [*names, "validation_accuracy", "averaged_accuracy", *COSTS]
     assert (
         log.drop(columns=["total", "rate", *COMATCH, HINGE, *COSTS, "epoch"]).map(lambda v: 0 <= v <= 1).all(axis=None)

@@ -87,9 +87,7 @@ def _fixed(images: Tensor, across: Tensor, down: Tensor, start: Tensor) -> Tenso
     """
     first = start + across * 0.5 + down * 0.5
     kind = torch.int32 if max(images.shape[2:]) <= SHORT else torch.int64
-    steps = [
-        (value * 2**POINT + 0.5).floor().to(images.device, kind).view(-1, 1, 1) for value in (across, down, first)
-    ]
+    steps = [(value * 2**POINT + 0.5).floor().to(images.device, kind).view(-1, 1, 1) for value in (across, down, first)]
     rows, columns = (steps[1] * _rows(images) + steps[2]).to(kind), (steps[0] * _columns(images)).to(kind)
     return (columns + rows) >> POINT
 

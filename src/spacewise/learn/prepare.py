@@ -18,8 +18,6 @@ from spacewise.nets.chain import Chain, output_sizes
 from spacewise.regime import SemiSupervised, Settings
 from spacewise.splits import Part, Split
 
-EMBEDDING = "embedding"  # the space that is remembered
-
 
 def check_keep(settings: Settings) -> None:
     """Raises `InputError` for kept epochs that the training does not have."""

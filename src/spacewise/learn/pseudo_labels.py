@@ -5,11 +5,15 @@ Source: Li et al., CoMatch (2021), equations 3 to 5 and algorithm 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spacewise.regime import SemiSupervised
+
+EMBEDDING = "embedding"  # the space that is remembered
 
 
 def aligned(probability: Tensor, means: Tensor) -> Tensor:
@@ -62,19 +66,20 @@ class PseudoLabels(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
-    def forward(self, probability: Tensor, embedding: Tensor, known: Tensor, labels: Tensor) -> Tensor:
-        """Pseudo-labels (sample, class) of a batch of weak views, which joins means and memory.
+    def forward(self, weak: Mapping[str, Tensor], labelled: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        """Pseudo-labels (sample, class) of a batch of weak views, which joins means and memory; without gradient.
 
         Args:
-            probability, embedding: (sample, class) and (sample, dimension) of the weak views.
-            known, labels: (labelled sample, dimension) and (labelled sample,) of the labelled images.
+            weak: `probability` (sample, class) and, with a memory, `embedding` (sample, dimension) of the weak views.
+            labelled: `embedding` (labelled sample, dimension) of the labelled images, with a memory.
+            labels: (labelled sample,).
         """
         before = int(self.batches)
         self.batches += 1
-        own = self._aligned(probability.float(), before)
+        own = self._aligned(weak["probability"].float(), before)
         if not self.settings.memory:
             return own
-        embedding, known = (functional.normalize(vectors.float(), dim=1) for vectors in (embedding, known))
+        embedding, known = (functional.normalize(each[EMBEDDING].float(), dim=1) for each in (weak, labelled))
         full = before >= self.settings.memory
         result = own
         if full:

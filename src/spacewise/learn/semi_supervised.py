@@ -17,7 +17,8 @@ from spacewise.errors import InputError
 from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric, strategy
-from spacewise.learn.prepare import EMBEDDING, check_keep, fits, refuse_or_resume, seen_images, some, training_images
+from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, seen_images, some, training_images
+from spacewise.learn.pseudo_labels import EMBEDDING
 from spacewise.learn.semi_supervised_training import GIVEN, Pair, SemiSupervisedTraining
 from spacewise.learn.streams import Stream, View
 from spacewise.learn.training import Logger
@@ -64,7 +65,7 @@ def semi_supervised(
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
     refuse_or_resume(out, experiment, split, resume)
     images = decoded(split.source, net.size)
-    usable = replace(split, unlabelled=readable(split.unlabelled, images))
+    usable = replace(split, unlabelled=apart(split, readable(split.unlabelled, images), images))
     check_images(chosen, usable)
     fits(net, images, split)
     check_augmentation(chosen.augmentation, images.images)
@@ -75,7 +76,15 @@ def semi_supervised(
     lightning.barrier()  # whoever looks for the folder has done so before it is made
     batches = streams(images, usable, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
-        runs.create(out, experiment, split, split.leaks(images.digests), skipped=skipped(split.source, images))
+        unused = len(split.unlabelled) - len(usable.unlabelled)
+        runs.create(
+            out,
+            experiment,
+            split,
+            usable.leaks(images.digests),
+            skipped=passed_over(split, unused, images),
+            unused=unused,
+        )
     if not (out / state.FILE).is_file():
         net.preprocess.fit(some(images, seen_images(chosen, usable)), split.source.amplitude)
     lightning.barrier()
@@ -84,6 +93,28 @@ def semi_supervised(
     run = runs.Run(out, experiment, net, split)
     run.load("best")
     return run
+
+
+def apart(split: Split, unlabelled: Part, images: Decoded) -> Part:
+    """Unlabelled images less copies of test and validation images, unless the split is transductive."""
+    if split.transductive:
+        return unlabelled
+    held = np.concatenate([split.test.rows, split.validation.rows])
+    new = ~np.isin(images.digests[unlabelled.rows], images.digests[held])
+    return replace(unlabelled, rows=unlabelled.rows[new])
+
+
+def passed_over(split: Split, unused: int, images: Decoded) -> str:
+    """Which unlabelled images are not used, in one line; "" where all are."""
+    same = unused - int(np.isin(split.unlabelled.rows, list(images.unreadable)).sum())
+    verb = (
+        "image is the same as a test or validation image and is"
+        if same == 1
+        else ("images are the same as test or validation images and are")
+    )
+    return "; ".join(
+        filter(None, [skipped(split.source, images), f"{same:,} unlabelled {verb} skipped" if same else ""])
+    )
 
 
 def check(net: Chain, objective: Objective, settings: SemiSupervised, split: Split, seed: int) -> None:
@@ -106,18 +137,23 @@ def check(net: Chain, objective: Objective, settings: SemiSupervised, split: Spl
 
 
 def check_batches(objective: Objective, settings: SemiSupervised) -> None:
-    """Raises `InputError` for settings that no term uses, and for losses that cannot take their batches."""
+    """Raises `InputError` for settings that nothing uses, and for losses that cannot take their batches."""
     if settings.shift:
         raise InputError(f"shift={settings.shift}: the views are those of the augmentation; leave it out")
     if not settings.normalise and objective.strong_views < 2:
         raise InputError("normalise=False is of the second strong view, and no term looks at it")
+    hard = [term for term in objective.terms if term.unlabelled and not isinstance(term.loss, Agreement)]
+    if settings.confidence and not hard:
+        raise InputError(f"confidence={settings.confidence:g} is for terms 'of unlabelled', and there is none")
+    if settings.statistics == "copied" and not settings.average:
+        raise InputError("statistics=copied is of the averaged network, and average=0 keeps none")
     for term in objective.terms:
         if isinstance(term.loss, Agreement):
             continue
         size = settings.mu * settings.batch if term.unlabelled else settings.batch
         term.loss.check_batch(size)
         if term.unlabelled and settings.confidence:
-            term.loss.check_batch(size - 1)  # it sees as many as are confident
+            term.loss.check_batch(size - 1)  # it sees as many as are confident, odd numbers among them
 
 
 def check_images(settings: SemiSupervised, split: Split) -> None:
@@ -128,10 +164,16 @@ def check_images(settings: SemiSupervised, split: Split) -> None:
         raise InputError(f"class '{missing[0]}' has no labelled image{more}: give every class one, as labels=4/class")
     if settings.mu and len(split.unlabelled) == 0:
         raise InputError(f"mu={settings.mu} takes unlabelled images, and there are none: lower labels, or take mu=0")
+    if split.transductive and not settings.mu:
+        raise InputError(
+            "the split is transductive, and mu=0 takes no image without its label: take transductive=False"
+        )
+    if settings.patience and not len(getattr(split, settings.choose)):
+        raise InputError(f"patience={settings.patience} waits for a better {settings.choose} figure: hold images out")
     taken, there = settings.mu * settings.batch, len(training_images(split))
     if taken > there:
         fits_in = there // settings.batch
-        advice = f"mu={fits_in} or less" if fits_in else f"a batch of {there} or less"
+        advice = f"mu={fits_in} or less" if fits_in else f"a batch of {max(there // settings.mu, 1)} or less"
         raise InputError(
             f"mu={settings.mu} with batch={settings.batch} takes {taken} images without their labels a step, and there "
             f"are {there}: take {advice}"

@@ -20,17 +20,17 @@ from spacewise import files
 from spacewise.augment import AUGMENTATIONS
 from spacewise.experiment import Experiment
 from spacewise.learn.average import Average
-from spacewise.learn.batches import generator, in_order, mixed
+from spacewise.learn.batches import generator, mixed
 from spacewise.learn.embed import Selected
-from spacewise.learn.prepare import EMBEDDING, seen_images
-from spacewise.learn.pseudo_labels import PseudoLabels
+from spacewise.learn.prepare import seen_images
+from spacewise.learn.pseudo_labels import EMBEDDING, PseudoLabels
 from spacewise.learn.schedule import set_rate
 from spacewise.learn.streams import Stream
 from spacewise.learn.training import Logger, Training
 from spacewise.learn.validation import validate
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective, Unlabelled
-from spacewise.splits import Part, Split
+from spacewise.splits import Split
 
 Batch = tuple[Tensor, Tensor]  # stored images (sample, band, height, width), labels (sample,)
 Spaces = dict[str, Tensor]
@@ -114,9 +114,7 @@ class SemiSupervisedTraining(Training):
         if "weak" not in seen:
             none = labels.new_zeros(0, dtype=torch.bool)
             return Unlabelled({}, {}, torch.zeros(0, 0, device=labels.device), none, none)
-        weak, known = seen["weak"], seen["labelled"]
-        embeddings = [each[EMBEDDING].detach() if EMBEDDING in each else each["probability"] for each in (weak, known)]
-        targets = self.pseudo_labels(weak["probability"].detach(), *embeddings, labels)
+        targets = self.pseudo_labels(seen["weak"], seen["labelled"], labels)
         largest = targets.amax(dim=1)
         confident, chosen = largest >= self.settings.threshold, largest >= self.settings.confidence
         return Unlabelled(seen.get("first", {}), seen.get("second", {}), targets, confident, chosen)
@@ -212,10 +210,15 @@ class SemiSupervisedTraining(Training):
             return
         self.average.copy_statistics(self.net)  # also what no layer of normalisation holds
         if self.settings.statistics == "estimated":
-            part = seen_images(self.settings, self.split)
-            some = Part(part.source, part.rows[:: -(-len(part) // ESTIMATE)], part.classes)
-            batches = (images for images in in_order(self.batches.images, some) if len(images) > 1)
-            self.average.estimate_statistics(batches, self.precision)
+            self.average.estimate_statistics(self.batches_to_estimate(), self.precision)
+
+    def batches_to_estimate(self) -> Iterator[Tensor]:
+        """Training images in batches of nearly one size, classes mixed: each batch weighs the same."""
+        part = seen_images(self.settings, self.split)
+        rows = torch.from_numpy(part.rows[:: -(-len(part) // ESTIMATE)])
+        mixed_up = rows[torch.randperm(len(rows), generator=generator(self.seed, 14))]
+        for chosen in mixed_up.tensor_split(-(-len(rows) // 256)):
+            yield self.batches.images.index_select(0, chosen)
 
     def costs(self, seconds: float) -> dict[str, float]:
         shown = super().costs(seconds)

@@ -34,6 +34,7 @@ SHARES = {
     "source_accuracy": ("source_correct", "source_samples"),
     "purity": ("pure", "judged"),
     "coverage": ("confident", "pseudo_labelled"),
+    "judged": ("judged", "confident"),
 }
 SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
 BEYOND = 1e6  # a term of this size has left what a network can learn from, also while it is finite

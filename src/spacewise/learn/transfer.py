@@ -91,8 +91,8 @@ def transfer(
         leaks = [f"of the source, {leak}" for leak in source.leaks(images["source"].digests)]
         across = leaks_across(source, target, (images["source"].digests, images["target"].digests))
         leaks = [*target.leaks(images["target"].digests), *leaks, *across]
-        named = skipped(target.source, images["target"])
-        runs.create(out, experiment, target, leaks, origin=source, skipped=named)
+        named, unused = skipped(target.source, images["target"]), len(target.unlabelled) - len(usable.unlabelled)
+        runs.create(out, experiment, target, leaks, origin=source, skipped=named, unused=unused)
     lightning.barrier()
     if not begun:
         _begin(net, chosen, source, usable, images, out, seed, pretrained, logger)

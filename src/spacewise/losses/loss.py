@@ -89,8 +89,8 @@ class Term:
     def __post_init__(self) -> None:
         if self.samples not in SAMPLES:
             raise unknown("samples of a term", self.samples, SAMPLES)
-        if self.loss.of_views:  # that it sees unlabelled ones goes unsaid
-            object.__setattr__(self, "samples", "labelled")
+        if self.loss.of_views:
+            object.__setattr__(self, "samples", "unlabelled")
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise InputError(f"{self.name}: the weight must be a number, zero or more, not {self.weight!r}")
 
@@ -102,11 +102,11 @@ class Term:
     @property
     def unlabelled(self) -> bool:
         """Whether it needs unlabelled samples."""
-        return self.samples == "unlabelled" or self.loss.of_views
+        return self.samples == "unlabelled"
 
     @property
     def _of(self) -> str:
-        return "" if self.samples == "labelled" else f" of {self.samples}"
+        return "" if self.samples == "labelled" or self.loss.of_views else f" of {self.samples}"
 
     def __rmul__(self, weight: float) -> Term:
         return Term(float(weight) * self.weight, self.loss, self.space, self.samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from spacewise.learn.batches import in_order
 from spacewise.learn.embed import embed
 from spacewise.measures.confusion import confusion
 from spacewise.measures.projection import tsne
+from spacewise.nets import NETS
 from spacewise.nets.chain import parameter_count
 from spacewise.progress import console
 from spacewise.recipes.finish import command
@@ -47,18 +49,24 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
     for line in semi_lines(table):
         console.print(line)
     classes = next(iter(finished.values()))[0].split.classes
+    labels = " or ".join(f"{number:,}" for number in sorted(table["labels"].unique()))
     return write_semi(
         table,
         out / recipe.name,
-        title=recipe.title,
+        title=f"{recipe.title}: {labels} labels, {len(classes)} classes",
         command=command(),
         curves=pd.concat(curves, ignore_index=True),
         confusions=[(*where, matrix, classes) for where, matrix in counts.items()],
         maps=[*_maps(recipe, finished)],
         paper=printed(table),
-        choices=[{"set": table["set"].iat[0], **asked.found}] if asked.found else [],
+        choices=[{"set": table["set"].iat[0], **_choice(asked.found)}] if asked.found else [],
         notes=_notes(finished),
     )
+
+
+def _choice(found: Mapping[str, Any]) -> dict[str, Any]:
+    """How the classes were chosen, less the digest that tells one choice from another."""
+    return {key: value for key, value in found.items() if key != "experiment"}
 
 
 CURVES = ["epoch", "validation_accuracy", "test_accuracy", "averaged_accuracy", "purity", "coverage"]
@@ -131,7 +139,9 @@ def _row(key: str, arm: Arm, run: Run) -> tuple[dict[str, Any], np.ndarray]:
 
 
 def _net(run: Run) -> str:
-    encoder = run.experiment.net.options.get("encoder", run.experiment.net.name)
+    net = run.experiment.net
+    default = inspect.signature(NETS[net.name]).parameters["encoder"].default
+    encoder = net.options.get("encoder", default)
     return str(encoder["name"] if isinstance(encoder, Mapping) else encoder)
 
 
@@ -151,12 +161,18 @@ def _maps(recipe: Recipe, finished: Mapping[str, Sequence[Run]]) -> Iterator[tup
 def _notes(finished: Mapping[str, Sequence[Run]]) -> list[str]:
     """What the reader is to know of how this was made."""
     runs = [run for several in finished.values() for run in several]
-    run = runs[0]
     notes = [
-        "Half of the images test, the same ones under every seed; the seed draws the labelled images and the weights. "
-        "The last weights need no label beyond the budget; the best ones were chosen with "
-        f"{len(run.split.validation)} labelled validation images, which is more than most have who have so few labels.",
-        f"Images of {run.net.size} x {run.net.size} pixels, network {_net(run)}, started at random.",
+        "Half of the images test, the same ones under every seed; the seed draws the labelled images and the weights."
     ]
+    kept = [run for run in runs if run.experiment.regime.model_dump()["choose"] == "validation"]
+    if kept:
+        notes.append(
+            "The last weights of the corrected runs need no label beyond the budget; the best ones were chosen with "
+            f"{len(kept[0].split.validation)} labelled validation images, which is more than most have who have so few."
+        )
+    sizes = " and ".join(sorted({f"{run.net.size} x {run.net.size}" for run in runs}))
+    given = any(run.experiment.net.options.get("weights") for run in runs)
+    started = "given weights" if given else "random weights"
+    notes.append(f"Images of {sizes} pixels; {', '.join(sorted({_net(run) for run in runs}))}, from {started}.")
     leaks = sorted({leak for made in runs for leak in made.facts["leaks"]})
     return notes + [f"Leak: {leak}." for leak in leaks]

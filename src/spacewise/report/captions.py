@@ -163,7 +163,10 @@ def _training(audit: Audit) -> str:
     took = f", {numbers.duration(training['seconds'])}" if "seconds" in training else ""
     log, first = audit.table("log"), provenance.pretraining(audit)
     after = f", after a pretraining of {first}" if first else ""
-    text = f"{len(log)} epochs{took}{after}."
+    text, weights = f"{len(log)} epochs{took}{after}.", audit.facts["weights"]
+    held = not {"test_accuracy", "validation_accuracy"}.isdisjoint(log)
+    if weights not in ("best", "last") or (weights == "last" and held):
+        return f"{text} Audited are the {weights} weights."
     if "test_accuracy" in log:
         return f"{text} The weights of epoch {training['best_epoch']} were chosen by their accuracy on the test set."
     if "validation_accuracy" not in log or not training.get("best_epoch"):

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from spacewise.errors import InputError
 from spacewise.report import taught
 from spacewise.report.charts import _curves
+from spacewise.report.numbers import percent
 from spacewise.report.style import MUTED, OVERALL, canvas, colour, note
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ INKS = {
     "averaged": colour(1),
     "confident (coverage)": colour(4),
     "right of these (purity)": colour(3),
+    "right of those known (purity)": colour(3),
 }
 
 
@@ -36,8 +38,10 @@ def pseudo_labels(audit: Audit) -> Figure:
     figure = canvas(3.7)
     for ax, (heading, values) in zip(figure.subplots(1, len(panels), squeeze=False).ravel(), panels.items()):
         _curves(ax, epochs, values, INKS, heading, "{:.1f}")
-        _chosen(ax, audit.facts["training"].get("best_epoch"))
-    note(figure, _how(audit))
+        if not taught.chosen_by_nothing(audit):
+            _chosen(ax, audit.facts["training"].get("best_epoch"))
+    if how := _how(audit):
+        note(figure, how)
     return figure
 
 
@@ -48,11 +52,12 @@ def _chosen(ax: Axes, best: int | None) -> None:
 
 
 def _how(audit: Audit) -> str:
-    regime = audit.facts["experiment"]["regime"]
-    text = "Upright line: the epoch of the best weights."
+    regime, known = audit.facts["experiment"]["regime"], taught.judged(audit)
+    text = "" if taught.chosen_by_nothing(audit) else "Upright line: the epoch of the best weights."
     if not regime["mu"]:
         return text
+    among = "." if known == 1 else f" whose true label is known, at the end {percent(known)} of them."
     return (
         f"{text} A pseudo-label is confident from a probability of {regime['threshold']:g} on. Coverage: share of "
-        "unlabelled images with a confident one; purity: share of right ones among the confident."
-    )
+        f"unlabelled images with a confident one; purity: share of right ones among the confident{among}"
+    ).strip()

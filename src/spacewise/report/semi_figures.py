@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from spacewise.report import matrices
 from spacewise.report.numbers import count, percent
-from spacewise.report.semi_verdict import Confusion, Map, company, floor, main
+from spacewise.report.semi_verdict import CORRECTED, RELEASED, Confusion, Map, company, floor, main
 from spacewise.report.style import (
     COLOURS,
     INK,
@@ -38,9 +38,11 @@ from spacewise.report.transfer_runs import methods, sets
 
 DASHED = (0, (4, 2))
 ALIKE = (4, 7)  # of the palette: sky blue, which on dark is too near to blue, and the grey of labels alone
+CHOOSING = {CORRECTED: "validation", RELEASED: "test"}  # preset -> part whose accuracy chooses the best epoch
+HELD_OUT = "held_out"  # the accuracy on that part, of the trained network
 MEASURES = {
-    "validation_accuracy": "validation accuracy, %",
-    "averaged_accuracy": "averaged network, %",
+    HELD_OUT: "{} accuracy, %",
+    "averaged_accuracy": "averaged network, {} accuracy, %",
     "purity": "purity, %",
     "coverage": "coverage, %",
 }
@@ -56,20 +58,31 @@ def inks(table: pd.DataFrame) -> dict[str, str]:
 
 
 def measured(curves: pd.DataFrame, table: pd.DataFrame, figures: Sequence[str]) -> list[str]:
-    """Those of the figures that any run that answers has by epoch."""
+    """Those of the figures (of `MEASURES`) that any run that answers has by epoch."""
     mine = _of_main(curves, table)
     return [name for name in figures if name in mine and mine[name].notna().any()]
 
 
 def _of_main(curves: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The curves of the runs that answer, with what the part says that chose the best epoch as `HELD_OUT`."""
     if curves.empty:
         return curves
     known = main(table)[["set", "preset"]].drop_duplicates()
-    return curves.merge(known, on=["set", "preset"])
+    mine = curves.merge(known, on=["set", "preset"])
+    columns = mine["preset"].map(CHOOSING) + "_accuracy"
+    held = [row.get(column, np.nan) for row, column in zip(mine.to_dict("records"), columns, strict=True)]
+    return mine.assign(**{HELD_OUT: np.asarray(held, float)})
+
+
+def parts(curves: pd.DataFrame, table: pd.DataFrame) -> dict[str, str]:
+    """set -> the part of its images, `validation` or `test`, that its accuracy by epoch is of."""
+    mine = _of_main(curves, table)
+    return {} if mine.empty else mine.groupby("set", sort=False)["preset"].first().map(CHOOSING).to_dict()
 
 
 def by_epoch(curves: pd.DataFrame, table: pd.DataFrame, figures: Sequence[str]) -> Figure:
     """A column a set, a row a figure: mean line of every method, and a band of ± a standard error over seeds."""
+    of = parts(curves, table)
     mine, shades = _of_main(curves, table), inks(table)
     names = [of_set for of_set in sets(table) if (mine["set"] == of_set).any()]
     panels = [(figure, of_set) for figure in figures for of_set in names]
@@ -84,7 +97,7 @@ def by_epoch(curves: pd.DataFrame, table: pd.DataFrame, figures: Sequence[str]) 
             part = mine[(mine["set"] == of_set) & (mine["method"] == name)]
             _line(ax, part, figure, shades[name])
         ax.set_xlabel("epoch")
-        ax.set_ylabel(MEASURES[figure])
+        ax.set_ylabel(MEASURES[figure].format(of[of_set]))
     entries = [(dot(shades[name], "", linestyle=_style(shades[name]), linewidth=2), name) for name in shown]
     legend(drawn, entries, loc="outside upper left", ncols=_columns(shown))
     note(drawn, _seeds(mine))

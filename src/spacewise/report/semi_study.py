@@ -38,6 +38,7 @@ from spacewise.report.transfer_runs import _columns, sets
 
 KEYS = ("set", "method", "preset", "seed")
 SHARES = ("accuracy", "accuracy_best", "accuracy_averaged", "purity", "coverage")
+BY_EPOCH = ("validation_accuracy", "test_accuracy", "averaged_accuracy", "purity", "coverage")  # shares
 IMAGES = ("labels", "unlabelled", "transductive")
 SIZES = ("best_epoch", "seconds", "parameters", *semi_tables.SETTINGS, *semi_tables.COST)
 COLUMNS = (*KEYS, "key", *SHARES, *IMAGES, *SIZES, *semi_tables.MADE)
@@ -64,12 +65,14 @@ def write_semi(
         table: a row a run, with the columns `COLUMNS`: set (of images), method (a title; the one with mu 0 learns from
             labels alone, `CoMatch` is what `CoMatch+…` is held against), key (of the arm), preset (`corrected` or
             `as-released`), accuracy (test, a share, last weights), accuracy_best, accuracy_averaged, purity, coverage
-            (last epoch; shares), seconds (of training), steps (all). NaN where not measured.
+            (last epoch; shares), batch (labelled images a step), seconds (of training), steps (all). NaN where not
+            measured.
         folder: is made where it is not there.
         title: the question, or the table of a paper.
         command: what made this, to print below it.
         curves: a row an epoch of a run: set, method, preset, seed, epoch and, where measured, validation_accuracy,
-            averaged_accuracy, purity, coverage (shares). May be empty.
+            test_accuracy (as released), averaged_accuracy (on the same images), purity, coverage (shares). May be
+            empty.
         confusions: set, method, (true class, predicted class) counts summed over seeds, names of the classes.
         maps: set, method, epoch, (point, 2) places, (point,) class indices, names of the classes.
         paper: what the paper prints: set, key, top1, best_top1 (percent), time (text). May be empty.
@@ -136,7 +139,7 @@ def _check_beside(
 ) -> None:
     if not curves.empty:
         _columns("curves", curves, CURVES)
-        for column in semi_figures.MEASURES:
+        for column in BY_EPOCH:
             if column in curves:
                 _share("curves", curves, column)
     if not paper.empty:
@@ -162,7 +165,7 @@ def _panels(
     choices: Sequence[Mapping[str, Any]],
 ) -> list[Panel]:
     found = []
-    for name, title, caption, figures in BY_EPOCH:
+    for name, title, caption, figures in (_accuracy(semi_figures.parts(curves, table)), PSEUDO):
         held = semi_figures.measured(curves, table, figures)
         if held:
             found.append(Panel(name, title, caption, partial(semi_figures.by_epoch, curves, table, held)))
@@ -180,14 +183,26 @@ def _panels(
     return found
 
 
-BY_EPOCH = (
-    ("epochs", "Figure 4: validation accuracy by epoch", "Accuracy on validation images after every epoch: the trained "
-     "network and, where it was kept, its exponential average. The paper's figure 4 shows test images.",
-     ("validation_accuracy", "averaged_accuracy")),
-    ("pseudo-labels", "Purity and coverage of the pseudo-labels by epoch", "Purity: the share of right ones among "
-     "confident pseudo-labels; a line begins with the first confident one. Coverage: the share of unlabelled images "
-     "whose pseudo-label is confident. Labels alone make no pseudo-labels.", ("purity", "coverage")),
-)  # fmt: skip
+def _accuracy(parts: Mapping[str, str]) -> tuple[str, str, str, tuple[str, ...]]:
+    """Figure 4: name, title, caption and figures, of the images (validation or test) of each set."""
+    kinds = list(dict.fromkeys(parts.values()))
+    images = f"{kinds[0]} images" if len(kinds) == 1 else "the images that the axis names"
+    theirs = {("validation",): "The paper's figure 4 shows test images.",
+              ("test",): "These chose the best epoch, as released."}  # fmt: skip
+    rest = theirs.get(tuple(kinds), "Test images, where all runs are as released: they chose the best epoch there.")
+    caption = f"Accuracy on {images} after every epoch: the trained network and, where it was kept, its exponential"
+    title = f"Figure 4: {kinds[0]} accuracy by epoch" if len(kinds) == 1 else "Figure 4: accuracy by epoch"
+    return "epochs", title, f"{caption} average. {rest}", (semi_figures.HELD_OUT, "averaged_accuracy")
+
+
+PSEUDO = (
+    "pseudo-labels",
+    "Purity and coverage of the pseudo-labels by epoch",
+    "Purity: the share of right ones among confident pseudo-labels whose true label is known; a line begins with the "
+    "first such. Coverage: the share of unlabelled images whose pseudo-label is confident. Labels alone make no "
+    "pseudo-labels.",
+    ("purity", "coverage"),
+)
 CONFUSIONS = "Blue: right; orange: wrong, drawn by the root of its share so that single percents are seen."
 MAPS = "One point an image, colour the true class; a row a method, a column an epoch. Compare how early clusters part."
 
@@ -259,6 +274,9 @@ def semi_lines(table: pd.DataFrame) -> list[str]:
         line = f"{start}  [bold]{100 * means[top]:5.1f} %  {escape(top)}[/]"
         if top in found:
             line += f"  {difference(found[top])} against {escape(base)}, {percent(means[base])}"
+        elif found:
+            names = [name for name in means.index if name in found]
+            line += f"  no less than with unlabelled images: {escape(names[0])}, {percent(means[names[0]])}"
         lines.append(line)
         lines += [
             f"{start}  as released  {escape(name)} {difference(row)}" for name, row in leaks(table, of_set).items()

@@ -118,8 +118,7 @@ def _helps(found: Sequence[dict[str, Any]]) -> str:
         return "Not known: no method has a seed in common with labels alone."
     if outcomes["higher"] + outcomes["lower"] == total:
         return (
-            f"One seed: with unlabelled images the accuracy is higher {claim} in {count(outcomes['higher'])} of "
-            f"{cases}, a hint and no more."
+            f"One seed: with unlabelled images the accuracy is {_hint(outcomes['higher'], found)}, a hint and no more."
         )
     if outcomes["holds"] == total:
         return f"Yes: unlabelled images help, by more than chance would give, in {every}."
@@ -128,7 +127,17 @@ def _helps(found: Sequence[dict[str, Any]]) -> str:
         return f"In part: unlabelled images help, by more than chance would give, in {held} of {cases}{worse}."
     if outcomes["reversed"] == total:
         return f"No: with unlabelled images the accuracy is lower {claim} in {every}."
-    return f"Not shown here: unlabelled images help by more than chance may give in none of {cases}{worse}."
+    if total == 1:
+        return "Not shown here: in the one case unlabelled images do not help by more than chance would give."
+    return f"Not shown here: unlabelled images help by more than chance would give in none of {cases}{worse}."
+
+
+def _hint(higher: int, found: Sequence[Mapping[str, Any]]) -> str:
+    """In how many cases the one seed is higher, in words that fit none of many, and the only one."""
+    claim, cases = "higher than labels alone", _counted(found)
+    if len(found) == 1:
+        return f"{'' if higher else 'not '}{claim} in the one case"
+    return f"{claim} in {count(higher)} of {cases}" if higher else f"not {claim} in any of {cases}"
 
 
 def _shown(rows: pd.DataFrame) -> str:
@@ -167,7 +176,10 @@ def _adds(added: Sequence[dict[str, Any]]) -> str:
     """How many additions help; by how much where that is clear, and of a few cases always."""
     outcomes, total = Counter(outcome(row) for row in added), len(added)
     names = _joined([f"“{name}”" for name in dict.fromkeys(ADDED.sub("", row["method"]) for row in added)])
-    parts = [f"{text} {count(outcomes[kind])} of {count(total)}" for kind, text in OUTCOMES.items() if outcomes[kind]]
+    shares = {
+        kind: f"{count(number)} of {count(total)}" if total > 1 else "the one case" for kind, number in outcomes.items()
+    }
+    parts = [f"{text} {shares[kind]}" for kind, text in OUTCOMES.items() if kind in shares]
     if outcomes["holds"] == total:
         found = f"helps, too, by more than chance would give, in {_every(added)}"
     elif outcomes["reversed"] + outcomes["open"] == total:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from spacewise.errors import InputError
-from spacewise.report import numbers, reading, tables
+from spacewise.report import numbers, provenance, reading, tables
 from spacewise.report.numbers import count, interval, number, percent
 
 if TYPE_CHECKING:
     from spacewise.audits import Audit
 
 NAME = "semi-supervised"
+SEEN = re.compile(r"(test|validation) and unlabelled share .*identical image")  # among what a split's leaks say
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ def curves(audit: Audit) -> dict[str, dict[str, pd.Series]]:
     if not is_taught(audit):
         raise InputError(f"{audit.folder}: its run is of the regime {_regime(audit)['name']}, it has no pseudo-labels")
     chosen = _regime(audit)["choose"]
+    right = "right of these (purity)" if judged(audit) == 1 else "right of those known (purity)"
     panels = {
         f"Accuracy on {_part_words(chosen)}, %": {"trained": f"{chosen}_accuracy", "averaged": "averaged_accuracy"},
-        "Pseudo-labels, %": {"confident (coverage)": "coverage", "right of these (purity)": "purity"},
+        "Pseudo-labels, %": {"confident (coverage)": "coverage", right: "purity"},
     }
     log = audit.table("log")
     found = {heading: _known(log, columns) for heading, columns in panels.items()}
@@ -57,6 +60,18 @@ def _known(log: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, pd.Series
     return {name: values for name, values in held.items() if values.notna().any()}
 
 
+def judged(audit: Audit) -> float:
+    """Share of the confident pseudo-labels whose true label the source knows, at the end; purity is of these alone."""
+    log = audit.table("log")
+    known = log["judged"].astype(float).dropna() if "judged" in log else pd.Series(dtype=float)
+    return float(known.iloc[-1]) if len(known) else 1.0
+
+
+def chosen_by_nothing(audit: Audit) -> bool:
+    """Whether the part whose accuracy was to choose between the epochs has no images: the last weights are the best."""
+    return not audit.facts["training"].get("samples", {}).get(_regime(audit)["choose"], 0)
+
+
 def budget(audit: Audit) -> str:
     """How many labels a class, and how many images without labels, it learnt from."""
     samples = audit.table("samples")
@@ -64,7 +79,8 @@ def budget(audit: Audit) -> str:
     held = np.bincount(labelled, minlength=len(audit.classes))
     each = count(held.min()) if held.min() == held.max() else f"{count(held.min())} to {count(held.max())}"
     start = f"It learnt from {each} {'label' if each == '1' else 'labels'} a class ({count(len(labelled))} in all)"
-    unlabelled = audit.facts["training"].get("samples", {}).get("unlabelled", 0)
+    training = audit.facts["training"]
+    unlabelled = training.get("samples", {}).get("unlabelled", 0) - training.get("unused", 0)
     if not _regime(audit)["mu"]:
         return f"{start}, and from no image without a label."
     return f"{start} and from {count(unlabelled)} {'image' if unlabelled == 1 else 'images'} without labels."
@@ -79,14 +95,18 @@ def warnings(audit: Audit) -> list[str]:
     if own and training.get("transductive"):
         found.append(
             "Test images were learnt from, without their labels: the figures hold for these images, not for new ones."
-            if _regime(audit)["mu"]
-            else "Test images went into the statistics of the normalisation, without their labels."
         )
     if own and _regime(audit)["choose"] == "test":
         found.append(
             "The best epoch was chosen on the test set: the figure of the best weights is no estimate of what new "
             "images will bring."
         )
+    if own and _regime(audit)["mu"]:  # else no unlabelled image is looked at
+        found += [
+            f"Leak: {leak}. Such images were learnt from, without their labels, and are no new ones."
+            for leak in provenance.leaks(audit)
+            if SEEN.match(leak)
+        ]
     return [*found, *filter(None, [training.get("skipped")])]
 
 
@@ -128,6 +148,9 @@ def last_labels(audit: Audit) -> str:
     start = f"In the last epoch {percent(coverage)} of the pseudo-labels were confident ({sure})"
     if np.isnan(purity):
         return f"{start}; how many of those were right is not known, as the true labels are not."
+    if judged(audit) < 1:
+        known = percent(judged(audit))
+        return f"{start}; of the confident ones, {known} have a known label, and {percent(purity)} of those were right."
     return f"{start}, and {percent(purity)} of those were right."
 
 
@@ -168,15 +191,15 @@ def _tested(audit: Audit, weights: str) -> str:
 
 
 def cost(audit: Audit) -> str:
-    """Images a second, share of the time spent waiting for data, peak memory: over the whole training."""
+    """Images a second, share of the time that the processor spent on data, peak memory: over the whole training."""
     log = audit.table("log")
     shown = []
     if "images_per_second" in log:
         speed = np.average(log["images_per_second"], weights=log["seconds"])
         shown.append(f"{numbers.large(speed)} images a second")
     if "data_share" in log:
-        waiting = np.average(log["data_share"], weights=log["seconds"])
-        shown.append(f"{percent(waiting)} of the time waiting for images and making views")
+        busy = np.average(log["data_share"], weights=log["seconds"])
+        shown.append(f"for {percent(busy)} of the time the processor fetched images and made views")
     if "peak_memory_mb" in log and log["peak_memory_mb"].notna().any():
         shown.append(f"peak memory {numbers.large(log['peak_memory_mb'].max())} MB")
     return f"What it cost: {', '.join(shown)}." if shown else ""
@@ -187,17 +210,23 @@ def accuracy(audit: Audit) -> tables.Table:
     table = tables.accuracy(audit)
     if not is_taught(audit):
         return table
+    held = set(audit.table("accuracy")["weights"])
+    sentences = [
+        "Accuracy in percent with 95 % bootstrap intervals over images; copies of an image are drawn together.",
+        _best_words(audit) if "best" in held else "",
+        "The averaged weights are the exponential average over the steps, at the end." if "averaged" in held else "",
+    ]
+    return replace(table, caption=" ".join(filter(None, sentences)))
+
+
+def _best_words(audit: Audit) -> str:
+    if chosen_by_nothing(audit):
+        return "Nothing was held out to choose by: the best weights are the last."
     best = {
-        "validation": "the epoch with the highest validation accuracy; the test set chose nothing.",
-        "test": "the epoch with the highest accuracy on the test set, which is no longer one to measure them by.",
+        "validation": "the highest validation accuracy; the test set chose nothing.",
+        "test": "the highest accuracy on the test set, which is no longer one to measure them by.",
     }[_regime(audit)["choose"]]
-    averaged = "averaged" in set(audit.table("accuracy")["weights"])
-    return replace(
-        table,
-        caption="Accuracy in percent with 95 % bootstrap intervals over images; copies of an image are drawn together. "
-        f"The best weights are those of {best}"
-        + (" The averaged weights are the exponential average over the steps, at the end." if averaged else ""),
-    )
+    return f"The best weights are those of the epoch with {best}"
 
 
 def _regime(audit: Audit) -> dict[str, Any]:
