@@ -42,9 +42,9 @@ def test_a_method_has_one_colour_of_its_own(table: pd.DataFrame) -> None:
 
 
 def test_only_what_was_measured_is_drawn(table: pd.DataFrame, curves: pd.DataFrame) -> None:
-    both = ("validation_accuracy", "averaged_accuracy")
+    both = (semi_figures.HELD_OUT, "averaged_accuracy")
     assert semi_figures.measured(curves, table, both) == [*both]
-    assert semi_figures.measured(curves.drop(columns="averaged_accuracy"), table, both) == ["validation_accuracy"]
+    assert semi_figures.measured(curves.drop(columns="averaged_accuracy"), table, both) == [semi_figures.HELD_OUT]
     assert semi_figures.measured(curves.assign(purity=np.nan), table, ("purity", "coverage")) == ["coverage"]
     assert semi_figures.measured(pd.DataFrame(), table, both) == []
     released = curves[curves["preset"] == "as-released"]
@@ -52,7 +52,7 @@ def test_only_what_was_measured_is_drawn(table: pd.DataFrame, curves: pd.DataFra
 
 
 def test_lines_are_means_over_seeds(table: pd.DataFrame, curves: pd.DataFrame) -> None:
-    figure = semi_figures.by_epoch(curves, table, ["validation_accuracy", "averaged_accuracy"])
+    figure = semi_figures.by_epoch(curves, table, [semi_figures.HELD_OUT, "averaged_accuracy"])
     assert [ax.get_title(loc="left") for ax in figure.axes] == [*SETS, *SETS]
     inks = semi_figures.inks(table)
     line = next(line for line in figure.axes[0].lines if line.get_color() == inks["CoMatch"])
@@ -68,6 +68,19 @@ def test_lines_are_means_over_seeds(table: pd.DataFrame, curves: pd.DataFrame) -
     assert (ends.min(), ends.max()) == pytest.approx((last.mean() - error, last.mean() + error))
 
 
+def test_sets_of_released_runs_alone_show_test_images(table: pd.DataFrame, curves: pd.DataFrame) -> None:
+    mixed = table[(table["set"] == SETS[0]) | (table["preset"] == "as-released")]
+    assert semi_figures.parts(curves, mixed) == {SETS[0]: "validation", SETS[1]: "test"}
+    assert semi_figures.parts(pd.DataFrame(), mixed) == {}
+    figure = semi_figures.by_epoch(curves, mixed, [semi_figures.HELD_OUT, "averaged_accuracy"])
+    named = [ax.get_ylabel() for ax in figure.axes]
+    assert named[:2] == ["validation accuracy, %", "test accuracy, %"]
+    assert named[2:] == ["averaged network, validation accuracy, %", "averaged network, test accuracy, %"]
+    (line,) = figure.axes[1].lines
+    mine = curves[(curves["set"] == SETS[1]) & (curves["preset"] == "as-released")]
+    assert line.get_ydata() == pytest.approx(100 * mine.groupby("epoch")["test_accuracy"].mean().to_numpy())
+
+
 def test_labels_alone_have_no_pseudo_labels(table: pd.DataFrame, curves: pd.DataFrame) -> None:
     figure = semi_figures.by_epoch(curves, table, ["purity", "coverage"])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*METHODS][1:]
@@ -77,7 +90,7 @@ def test_labels_alone_have_no_pseudo_labels(table: pd.DataFrame, curves: pd.Data
 
 def test_one_seed_has_no_band() -> None:
     single = synthetic_semi(seeds=(0,), sets=SETS[:1])
-    figure = semi_figures.by_epoch(synthetic_curves(single), single, ["validation_accuracy"])
+    figure = semi_figures.by_epoch(synthetic_curves(single), single, [semi_figures.HELD_OUT])
     assert "One seed: no bands." in figure.get_supxlabel()
     drawn = [path for band in figure.axes[0].collections for path in band.get_paths() if len(path.vertices)]
     assert drawn == []

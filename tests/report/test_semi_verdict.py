@@ -72,7 +72,7 @@ def test_differences_are_paired_by_seed() -> None:
             "Yes: unlabelled images help, by more than chance would give, in the one",
         ),
         ({"alone": 0.7, "comatch": 0.5}, "No: with unlabelled images the accuracy is lower than labels alone"),
-        ({"alone": 0.6, "comatch": 0.6}, "Not shown here: unlabelled images help by more than chance may give in none"),
+        ({"alone": 0.6, "comatch": 0.6}, "Not shown here: in the one case unlabelled images do not help"),
         (
             {"alone": 0.6, "comatch": 0.8, "triplet": 0.6},
             "In part: unlabelled images help, by more than chance would give, in 1 of 2 methods.",
@@ -80,9 +80,12 @@ def test_differences_are_paired_by_seed() -> None:
         ({"alone": 0.5, "comatch": 0.7, "triplet": 0.9}, "Adding “Triplet” to CoMatch helps, too, by more than chance"),
         (
             {"comatch": 0.7, "triplet": 0.7},
-            "Adding “Triplet” to CoMatch does not clearly help: not to be told apart in 1 of 1",
+            "Adding “Triplet” to CoMatch does not clearly help: not to be told apart in the one case: on",
         ),
-        ({"comatch": 0.7, "triplet": 0.5}, "does not clearly help: worse by more than chance would give in 1 of 1"),
+        (
+            {"comatch": 0.7, "triplet": 0.5},
+            "does not clearly help: worse by more than chance would give in the one case",
+        ),
         ({"comatch": 0.7, "triplet": 0.9}, "Whether unlabelled images help is not measured: no run with labels alone."),
     ],
 )
@@ -97,6 +100,20 @@ def test_one_seed_is_a_hint_and_no_more() -> None:
     assert "higher on the one seed in 4 of 6, not higher on the one seed in 2 of 6" in shown
     assert "[" not in shown
     assert "p =" not in shown
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ({"alone": 0.5, "comatch": 0.7}, "is higher than labels alone in the one case, a hint and no more"),
+        ({"alone": 0.7, "comatch": 0.5}, "is not higher than labels alone in the one case, a hint and no more"),
+        ({"alone": 0.7, "comatch": 0.5, "triplet": 0.6}, "is not higher than labels alone in any of 2 methods, a hint"),
+        ({"alone": 0.6, "comatch": 0.5, "triplet": 0.7}, "is higher than labels alone in 1 of 2 methods, a hint"),
+    ],
+)
+def test_a_hint_has_words_for_none_and_for_one(levels: dict[str, float], expected: str) -> None:
+    table = leveled(**levels)
+    assert expected in said(table[table["seed"] == 0])
 
 
 def test_without_a_common_seed_there_is_no_difference() -> None:

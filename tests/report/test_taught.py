@@ -156,7 +156,7 @@ def test_the_average_on_test_images(plain: Audit) -> None:
 
 def test_what_it_cost_is_over_all_epochs(plain: Audit) -> None:
     assert words(taught.cost(plain)) == (
-        "What it cost: 180 images a second, 22.0 % of the time waiting for images and making views, "
+        "What it cost: 180 images a second, for 22.0 % of the time the processor fetched images and made views, "
         "peak memory 1,512 MB."
     )
 
@@ -211,11 +211,66 @@ def test_warnings(tmp_path: Path) -> None:
     assert caption(made, "training").endswith("chosen by their accuracy on the test set.")
 
 
-def test_test_images_among_those_that_are_not_looked_at(tmp_path: Path) -> None:
-    alone = written(tmp_path, training={"transductive": True}, mu=0)
-    assert taught.warnings(alone) == [
-        "Test images went into the statistics of the normalisation, without their labels."
-    ]
+LEAKS = [
+    "train and test share 2 identical images, such as a.png = b.png",
+    "validation and unlabelled share 1 identical images, such as c.png = d.png",
+    "test and unlabelled share 3 values of 'scene'",
+    "test and unlabelled share 4 identical images, such as e.png = f.png",
+]
+
+
+def test_identical_images_that_were_learnt_from_are_a_warning(tmp_path: Path) -> None:
+    made = written(tmp_path / "a", training={"leaks": LEAKS})
+    first, second = taught.warnings(made)
+    assert first.startswith("Leak: validation and unlabelled share 1 identical images, such as c.png = d.png. Such")
+    assert second.startswith("Leak: test and unlabelled share 4 identical images")
+    shown = Reader(write_report(made).read_text(encoding="utf-8")).text
+    assert shown.index(first) < shown.index("Accuracy by subset")
+    other = Audit(made.folder.rename(made.folder.with_name("audit-other")))
+    assert taught.warnings(other) == []
+    assert taught.warnings(written(tmp_path / "b", training={"leaks": LEAKS}, mu=0)) == []
+
+
+def test_unlabelled_images_that_are_not_used_are_not_counted(tmp_path: Path) -> None:
+    assert "from 1,467 images without labels" in taught.budget(written(tmp_path, training={"unused": 3}))
+
+
+def test_nothing_was_held_out(tmp_path: Path) -> None:
+    samples = {"train": 36, "validation": 0, "test": 45, "unlabelled": 1470}
+    held = ("validation_accuracy", "averaged_accuracy")
+    made = written(tmp_path, without=held, training={"samples": samples, "best_epoch": 3})
+    assert "Nothing was held out to choose by: the best weights are the last." in taught.accuracy(made).caption
+    assert "highest" not in taught.accuracy(made).caption
+    assert caption(made, "training").endswith("Nothing was held out to choose by: the last weights were kept.")
+    figure = draw(made, "pseudo_labels")
+    assert "Upright line" not in figure.get_supxlabel()
+    assert len(figure.axes[0].lines) == 2
+
+
+@pytest.mark.parametrize("weights", ["averaged", "last"])
+def test_without_the_best_weights_nothing_is_said_of_them(plain: Audit, weights: str) -> None:
+    table = plain.table("accuracy")
+    files.write_table(plain.folder / "accuracy.parquet", table[table["weights"] != "best"])
+    files.write_json(plain.folder / "audit.json", plain.facts | {"weights": weights})
+    made = open_audit(plain.folder.parent)
+    assert "best weights" not in taught.accuracy(made).caption
+    assert "The averaged weights are" in taught.accuracy(made).caption
+    assert caption(made, "training").endswith(f"Audited are the {weights} weights.")
+
+
+def test_pseudo_labels_of_which_few_have_a_known_label(tmp_path: Path) -> None:
+    made = written(tmp_path, log={"judged": [math.nan, 0.5, 0.25]})
+    assert words(taught.last_labels(made)) == (
+        "In the last epoch 87.3 % of the pseudo-labels were confident (probability 0.95 or more); of the confident "
+        "ones, 25.0 % have a known label, and 95.1 % of those were right."
+    )
+    figure = draw(made, "pseudo_labels")
+    assert "right of known (purity) 95.1" in {text.get_text() for text in figure.axes[1].texts}
+    note = " ".join(words(figure.get_supxlabel()).split())
+    assert "among the confident whose true label is known, at the end 25.0 % of them." in note
+    assert "right of known (purity): 80.0 to 95.1 %" in caption(made, "pseudo_labels")
+    whole = written(tmp_path / "whole", log={"judged": [math.nan, 1.0, 1.0]})
+    assert "and 95.1 % of those were right" in words(taught.last_labels(whole))
 
 
 def test_other_data_were_not_learnt_from(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def finish(recipe: Recipe, finished: Mapping[str, Sequence[Run]], asked: Asked, 
     for line in semi_lines(table):
         console.print(line)
     classes = next(iter(finished.values()))[0].split.classes
-    labels = " or ".join(f"{number:,}" for number in sorted(table["labels"].unique()))
+    corrected = table[table["preset"] == "corrected"]
+    budgets = (corrected if len(corrected) else table)["labels"].unique()
+    labels = " or ".join(f"{number:,}" for number in sorted(budgets))
     return write_semi(
         table,
         out / recipe.name,

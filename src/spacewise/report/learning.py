@@ -21,7 +21,7 @@ INKS = {
     "averaged": colour(1),
     "confident (coverage)": colour(4),
     "right of these (purity)": colour(3),
-    "right of those known (purity)": colour(3),
+    "right of known (purity)": colour(3),
 }
 
 

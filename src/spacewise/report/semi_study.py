@@ -184,15 +184,21 @@ def _panels(
 
 
 def _accuracy(parts: Mapping[str, str]) -> tuple[str, str, str, tuple[str, ...]]:
-    """Figure 4: name, title, caption and figures, of the images (validation or test) of each set."""
-    kinds = list(dict.fromkeys(parts.values()))
-    images = f"{kinds[0]} images" if len(kinds) == 1 else "the images that the axis names"
-    theirs = {("validation",): "The paper's figure 4 shows test images.",
-              ("test",): "These chose the best epoch, as released."}  # fmt: skip
-    rest = theirs.get(tuple(kinds), "Test images, where all runs are as released: they chose the best epoch there.")
-    caption = f"Accuracy on {images} after every epoch: the trained network and, where it was kept, its exponential"
-    title = f"Figure 4: {kinds[0]} accuracy by epoch" if len(kinds) == 1 else "Figure 4: accuracy by epoch"
-    return "epochs", title, f"{caption} average. {rest}", (semi_figures.HELD_OUT, "averaged_accuracy")
+    """Figure 4: name, title, caption and figures; `parts`: set -> `validation` or `test`, the images that chose."""
+    kinds = set(parts.values())
+    if kinds == {"test"}:
+        of, images, rest = "test accuracy", "test images", "These chose the best epoch, as released."
+    elif len(kinds) == 2:
+        of, images = "accuracy", "the images that the axis names"
+        rest = "Test images where all runs of a set are as released: there they chose the best epoch."
+    else:
+        of, images = "validation accuracy", "validation images"
+        rest = "The paper's figure 4 shows test images."
+    caption = (
+        f"Accuracy on {images} after every epoch: the trained network and, where it was kept, its exponential "
+        f"average. {rest}"
+    )
+    return "epochs", f"Figure 4: {of} by epoch", caption, (semi_figures.HELD_OUT, "averaged_accuracy")
 
 
 PSEUDO = (
@@ -276,7 +282,7 @@ def semi_lines(table: pd.DataFrame) -> list[str]:
             line += f"  {difference(found[top])} against {escape(base)}, {percent(means[base])}"
         elif found:
             names = [name for name in means.index if name in found]
-            line += f"  no less than with unlabelled images: {escape(names[0])}, {percent(means[names[0]])}"
+            line += f"  the best with unlabelled images: {escape(names[0])}, {percent(means[names[0]])}"
         lines.append(line)
         lines += [
             f"{start}  as released  {escape(name)} {difference(row)}" for name, row in leaks(table, of_set).items()

@@ -45,7 +45,7 @@ def curves(audit: Audit) -> dict[str, dict[str, pd.Series]]:
     if not is_taught(audit):
         raise InputError(f"{audit.folder}: its run is of the regime {_regime(audit)['name']}, it has no pseudo-labels")
     chosen = _regime(audit)["choose"]
-    right = "right of these (purity)" if judged(audit) == 1 else "right of those known (purity)"
+    right = "right of these (purity)" if judged(audit) == 1 else "right of known (purity)"
     panels = {
         f"Accuracy on {_part_words(chosen)}, %": {"trained": f"{chosen}_accuracy", "averaged": "averaged_accuracy"},
         "Pseudo-labels, %": {"confident (coverage)": "coverage", right: "purity"},
