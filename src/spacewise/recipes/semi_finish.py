@@ -116,7 +116,7 @@ def _row(key: str, arm: Arm, run: Run) -> tuple[dict[str, Any], np.ndarray]:
         "preset": arm.about.get("preset", "corrected"),
         "seed": run.experiment.seed,
         "labels": len(run.split.train),
-        "unlabelled": len(run.split.unlabelled) if regime["mu"] else 0,
+        "unlabelled": len(run.split.unlabelled) - facts.get("unused", 0) if regime["mu"] else 0,
         "transductive": bool(facts.get("transductive", False)),
         "accuracy": float(np.trace(counts) / counts.sum()),
         "accuracy_best": accuracy(run, "best"),

@@ -261,8 +261,9 @@ def settings(table: pd.DataFrame) -> Table:
         rows.append([Cell(str(row["method"]), f"{row['preset']}{where}"), *(_plain(row[name]) for name in SETTINGS)])
     words = (
         "Batch: labelled images a step; μ: unlabelled ones for each of these; τ: the confidence from which on a "
-        "pseudo-label counts; λ, T push: weight and threshold of class_aware_contrast, where there is one. Table I of "
-        "the paper for CCSSL: in distribution τ 0.95, λ 1, T push 0, μ 5; out of distribution τ 0.6, λ 2, T push 0.9, μ 7."
+        "pseudo-label counts; λ, T push: weight and threshold of class_aware_contrast, where there is one. The paper's "
+        "Table I for CCSSL: in distribution τ 0.95, λ 1, T push 0, μ 5; out of distribution τ 0.6, λ 2, T push 0.9, "
+        "μ 7."
     )
     return Table(["method", *SETTINGS.values()], rows, words)
 
