@@ -13,8 +13,8 @@ from tests.report.synthetic import HOSTILE
 from tests.report.test_page import Reader
 
 from spacewise import InputError
-from spacewise.report import drawing, numbers
-from spacewise.report.semi_study import COLUMNS, check, semi_lines, write_semi
+from spacewise.report import drawing, numbers, semi_figures
+from spacewise.report.semi_study import COLUMNS, _accuracy, check, semi_lines, write_semi
 
 SETS = ("UC Merced, 10 classes", "AID, 10 classes")
 ALONE, TRIPLET = "labels alone", "CoMatch + Triplet"
@@ -256,9 +256,9 @@ def test_a_page_of_released_runs_says_what_chose(table: pd.DataFrame, tmp_path: 
     assert "Best epoch: chosen on the test images themselves, as released." in shown
     assert "validation" not in shown
     mixed = table[(table["set"] == SETS[0]) | (table["preset"] == "as-released")]
-    shown = text(write(mixed, tmp_path / "mixed", curves=synthetic_curves(mixed)))
-    assert "Figure 4: accuracy by epoch" in shown
-    assert "Test images where all runs of a set are as released" in shown
+    _, title, caption, _ = _accuracy(semi_figures.parts(synthetic_curves(mixed), mixed))
+    assert title == "Figure 4: accuracy by epoch"
+    assert "Test images where all runs of a set are as released" in caption
 
 
 def test_a_terminal_is_told_where_labels_alone_lead(table: pd.DataFrame) -> None:
