@@ -110,7 +110,7 @@ def _row(key: str, arm: Arm, run: Run) -> tuple[dict[str, Any], np.ndarray]:
         "key": key,
         "net": _net(run),
         "mu": regime["mu"],
-        "threshold": regime["threshold"],
+        "threshold": regime["threshold"] if regime["mu"] else np.nan,
         "weight": contrast.weight if contrast else np.nan,
         "push": contrast.loss.options["push"] if contrast else np.nan,
         "preset": arm.about.get("preset", "corrected"),
