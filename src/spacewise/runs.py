@@ -32,7 +32,7 @@ from spacewise.experiment import Experiment, read
 from spacewise.nets.chain import Chain
 from spacewise.splits import Split
 
-WEIGHTS = ("best", "last", "averaged")
+WEIGHTS = ("best", "last")
 
 
 @dataclass
@@ -71,8 +71,9 @@ class Run:
     def load(self, weights: str) -> None:
         """Puts the `best`, the `last`, the `averaged` or a kept epoch's (`epoch5`) weights into the network."""
         kept = [f"epoch{epoch}" for epoch in self.experiment.regime.keep]
-        if weights not in (*WEIGHTS, *kept):
-            raise unknown("weights", weights, (*WEIGHTS, *kept))
+        averaged = ["averaged"] if getattr(self.experiment.regime, "average", 0) else []
+        if weights not in (names := (*WEIGHTS, *averaged, *kept)):
+            raise unknown("weights", weights, names)
         path = self.folder / "weights" / f"{weights}.safetensors"
         if not path.is_file():
             raise InputError(f"{self.folder} has no {weights} weights{_instead(self.folder)}")

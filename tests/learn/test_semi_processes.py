@@ -37,8 +37,8 @@ ALL = (*COMATCH, "class_aware_contrast@embedding", TRIPLET, "0.1*center@feature 
 @pytest.mark.parametrize(
     ("terms", "options"),
     [
-        (ALL, {"threshold": 0.5, "normalise": False, "alignment": 4}),
-        ((ENTROPY, "consistency(hard=True)@classifier"), {"memory": 0, "alignment": 0, "confidence": 0.5}),
+        (ALL, {"threshold": 0.5, "alignment": 4}),
+        ((ENTROPY, "consistency(hard=True)@classifier"), {"memory": 0, "alignment": 0}),
     ],
     ids=["all", "fixmatch"],
 )

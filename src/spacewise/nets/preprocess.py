@@ -37,7 +37,7 @@ class Preprocess(nn.Module):
         if self.root:
             values = values.clamp(min=0).sqrt()
         mean, deviation = self.mean[:, None, None], self.deviation[:, None, None]
-        if images.is_floating_point():  # not to be written to, and a gradient may go through
+        if images.is_floating_point() or mean.dtype != values.dtype:  # not to be written to; gradients; float64
             return (values - mean) / deviation
         return values.sub_(mean).div_(deviation)
 
