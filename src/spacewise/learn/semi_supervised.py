@@ -107,14 +107,9 @@ def apart(split: Split, unlabelled: Part, images: Decoded) -> Part:
 def passed_over(split: Split, unused: int, images: Decoded) -> str:
     """Which unlabelled images are not used, in one line; "" where all are."""
     same = unused - int(np.isin(split.unlabelled.rows, list(images.unreadable)).sum())
-    verb = (
-        "image is the same as a test or validation image and is"
-        if same == 1
-        else ("images are the same as test or validation images and are")
-    )
-    return "; ".join(
-        filter(None, [skipped(split.source, images), f"{same:,} unlabelled {verb} skipped" if same else ""])
-    )
+    one, more = "image is the same as a test or validation image", "images are the same as test or validation images"
+    copies = f"{same:,} unlabelled {one} and is skipped" if same == 1 else f"{same:,} unlabelled {more} and are skipped"
+    return "; ".join(filter(None, [skipped(split.source, images), copies if same else ""]))
 
 
 def check(net: Chain, objective: Objective, settings: SemiSupervised, split: Split, seed: int) -> None:

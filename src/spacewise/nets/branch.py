@@ -69,6 +69,15 @@ def bare(chain: Chain) -> Chain:
     return chain
 
 
+def name_and_options(named: Mapping[str, Any] | str) -> tuple[str, dict[str, Any]]:
+    """An encoder as an experiment writes it, its name apart; `InputError` where there is none."""
+    options = {"name": named} if isinstance(named, str) else dict(named)
+    name = options.pop("name", None)
+    if not isinstance(name, str):
+        raise InputError(f"encoder is a network's name, or its name and options like {EXAMPLE}, not {named!r}")
+    return name, options
+
+
 def build_encoder(named: Mapping[str, Any] | str, classes: int, bands: int, size: int, normalisation: str) -> Chain:
     """A network of the table, by its name or by name and options, `bare` and normalised as asked.
 
@@ -77,10 +86,7 @@ def build_encoder(named: Mapping[str, Any] | str, classes: int, bands: int, size
     """
     from spacewise.nets import NETS  # the table holds what this file makes: on top, this would be a circle
 
-    options = {"name": named} if isinstance(named, str) else dict(named)
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise InputError(f"encoder is a network's name, or its name and options like {EXAMPLE}, not {named!r}")
+    name, options = name_and_options(named)
     if "weights" in options:
         raise InputError(f"encoder {name} takes no weights of its own; a pretraining on the source makes them")
     table = {key: build for key, build in NETS.items() if key not in WHOLE}

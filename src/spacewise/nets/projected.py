@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from spacewise.describe import described, make_named
 from spacewise.errors import InputError
-from spacewise.nets.branch import EXAMPLE, LAST, check_dimension, own_spaces
+from spacewise.nets.branch import LAST, check_dimension, name_and_options, own_spaces
 from spacewise.nets.chain import Chain, Spaces
 from spacewise.nets.resnet import ResNet
 from spacewise.nets.wideresnet import WideResNet
@@ -50,10 +50,7 @@ def _encoder(named: Mapping[str, Any] | str, weights: str, classes: int, bands: 
     """A network of the table, by its name or by name and options, without its preprocessing."""
     from spacewise.nets import NETS  # the table holds what this file makes: on top, this would be a circle
 
-    options = {"name": named} if isinstance(named, str) else dict(named)
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise InputError(f"encoder is a network's name, or its name and options like {EXAMPLE}, not {named!r}")
+    name, options = name_and_options(named)
     if "weights" in options:
         raise InputError(f"encoder {name}: weights is an option of projected itself; write it beside encoder")
     options_of = {key: inspect.signature(build).parameters for key, build in NETS.items()}
