@@ -15,9 +15,24 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # each floor may import from its own and from those after it
 FLOORS = (
-    {"cli"},
+    {"cli", "__main__"},
     {"recipes"},
-    {"learn", "adopt", "audits", "explain", "report", "check", "runs", "experiment", "methods", "flags", "regime"},
+    {
+        "learn",
+        "adopt",
+        "audits",
+        "explain",
+        "report",
+        "check",
+        "runs",
+        "experiment",
+        "methods",
+        "flags",
+        "regime",
+        "grid",
+        "tune",
+        "archive",
+    },
     {"objective", "losses", "nets", "measures"},
     {"sources", "splits", "augment", "cache"},
     {"errors", "files", "progress", "describe", "allocator"},

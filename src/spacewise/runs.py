@@ -217,7 +217,7 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
         "status": "training",
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": " ".join(["spacewise", *sys.argv[1:]])
-        if sys.argv[0].endswith(("spacewise", "cli.py"))
+        if sys.argv[0].endswith(("spacewise", "spacewise/__main__.py"))
         else sys.argv[0],
         "split": split.digest(),
         "samples": {name: len(part) for name, part in split.parts.items()},

@@ -1,0 +1,204 @@
+"""Embeddings on disk: a folder of Parquet shards, each whole or not there, read block by block.
+
+EMBEDDINGS/_embeddings.json     what made them: run, weights, data, spaces, shards
+EMBEDDINGS/_listing.parquet     what there is to embed, in order
+EMBEDDINGS/part-00000.parquet   up to `SHARD` samples: row, id, facts, prediction, confidence, and one column of
+                                vectors a space (a list of so many float32 numbers)
+
+Readers of Parquet folders (pandas, polars, DuckDB) pass over names that begin with `_`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spacewise import files
+from spacewise.errors import InputError, unknown
+
+SHARD = 16_384
+FACTS = "_embeddings.json"
+LISTING = "_listing.parquet"
+KEY = b"spacewise"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive samples of one shard.
+
+    Attributes:
+        first: index of the first among all samples of the embeddings.
+        values: (sample, dimension) float32 in one space.
+        table: the columns that were asked for, one row a sample.
+    """
+
+    first: int
+    values: np.ndarray
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Samples of an archive in one or more spaces, complete on disk. Made by `open_embeddings`.
+
+    Attributes:
+        folder: where they lie.
+        facts: what made them; see `FACTS`.
+        lengths: samples of each shard; less than `SHARD` where images could not be read.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+    lengths: Sequence[int]
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    @property
+    def spaces(self) -> dict[str, int]:
+        """Dimension of each space."""
+        return dict(self.facts["spaces"])
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of all columns that hold no vectors."""
+        names = pq.read_schema(part(self.folder, 0)).names
+        return [name for name in names if name not in self.spaces]
+
+    def blocks(self, space: str, columns: Sequence[str] = ()) -> Iterator[Block]:
+        """All samples in one space, a shard at a time.
+
+        Raises:
+            InputError: an unknown space or column; a shard that is damaged.
+        """
+        self._check(space, columns)
+        first = 0
+        for number, length in enumerate(self.lengths):
+            if not length:
+                continue
+            table = read_part(self.folder, number, [space, *columns])
+            yield Block(first, vectors(table, space), table.select(list(columns)).to_pandas())
+            first += length
+
+    def table(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of all samples, without vectors."""
+        self._check(None, columns)
+        pieces = [read_part(self.folder, number, columns).to_pandas() for number in range(len(self.lengths))]
+        return pd.concat(pieces, ignore_index=True)
+
+    def take(self, space: str, indices: Any) -> np.ndarray:
+        """Chosen samples (sample,) in one space: (sample, dimension) float32, in the order that was asked for."""
+        self._check(space, ())
+        indices = np.asarray(indices, dtype=np.int64)
+        found = np.empty((len(indices), self.spaces[space]), np.float32)
+        ends = np.cumsum(self.lengths)
+        shards = np.searchsorted(ends, indices, side="right")
+        for number in np.unique(shards):
+            mine = shards == number
+            within = indices[mine] - (ends[number] - self.lengths[number])
+            found[mine] = vectors(read_part(self.folder, int(number), [space]), space)[within]
+        return found
+
+    def _check(self, space: str | None, columns: Sequence[str]) -> None:
+        if space is not None and space not in self.spaces:
+            raise unknown(f"space of {self.folder}", space, self.spaces)
+        for column in columns:
+            if column not in self.columns:
+                raise unknown(f"column of {self.folder}", column, self.columns)
+
+
+def part(folder: Path, number: int) -> Path:
+    """The file of a shard."""
+    return folder / f"part-{number:05}.parquet"
+
+
+def vectors(table: pa.Table, space: str) -> np.ndarray:
+    """One column of vectors as (sample, dimension) float32, without a copy where it is of one piece."""
+    column = table.column(space)
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return np.asarray(array.flatten()).reshape(len(array), -1)
+
+
+def write_part(
+    folder: Path, number: int, table: pd.DataFrame, spaces: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> None:
+    """Writes one shard, whole or not at all.
+
+    Args:
+        table: one row a sample; numbers and text.
+        spaces: name -> (sample, dimension) float32.
+        facts: kept in the file's header; read back by `part_facts`.
+
+    Raises:
+        InputError: it cannot be written; the disk is full.
+    """
+    whole = pa.Table.from_pandas(table, preserve_index=False)
+    for name, values in spaces.items():
+        flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).ravel())
+        whole = whole.append_column(name, pa.FixedSizeListArray.from_arrays(flat, values.shape[1]))
+    whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), KEY: json.dumps(facts).encode()})
+    text = [name for name in table if table[name].dtype.kind not in "fiub"]
+    packed = dict.fromkeys(table, "ZSTD") | {f"{name}.list.element": "NONE" for name in spaces}
+    with files.atomic(part(folder, number)) as partial:
+        pq.write_table(whole, partial, compression=packed, use_dictionary=text, write_page_checksum=True)
+
+
+def part_facts(folder: Path, number: int) -> dict[str, Any] | None:
+    """What a shard says of itself, and its `samples`; None where it is missing or damaged."""
+    try:
+        meta = pq.read_metadata(part(folder, number))
+        return json.loads(meta.metadata[KEY]) | {"samples": meta.num_rows}
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_part(folder: Path, number: int, columns: Sequence[str]) -> pa.Table:
+    """Columns of one shard; raises `InputError` where it is missing or damaged."""
+    path = part(folder, number)
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True).read(list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} is missing or damaged ({_brief(error)}); {_again(folder)}") from error
+
+
+def open_embeddings(folder: Path | str) -> Embeddings:
+    """Embeddings that `spacewise embed` made.
+
+    Raises:
+        InputError: none are there, or shards are missing or damaged: they are named, with what makes them again.
+    """
+    folder = Path(folder)
+    if not (folder / FACTS).is_file():
+        missing = "does not exist" if not folder.exists() else f"holds no {FACTS}"
+        raise InputError(
+            f"{folder} are no embeddings: it {missing}; make some with: spacewise embed RUN DIR --out FOLDER"
+        )
+    facts = files.read_json(folder / FACTS)
+    found = [part_facts(folder, number) for number in range(facts["shards"])]
+    lost = [part(folder, number).name for number, each in enumerate(found) if each is None]
+    if lost:
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        raise InputError(
+            f"{folder}: {len(lost)} of {facts['shards']} shards are missing or damaged ({', '.join(lost[:3])}{more}); "
+            f"{_again(folder)}"
+        )
+    return Embeddings(folder, facts, [each["samples"] for each in found if each is not None])
+
+
+def _again(folder: Path) -> str:
+    """How what is missing is made again."""
+    command = files.read_json(folder / FACTS).get("command", "spacewise embed RUN DIR --out …")
+    return f"this makes what is missing: {command}"
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

@@ -1,0 +1,5 @@
+"""Many experiments at once: in processes of this machine, or over a Ray cluster."""
+
+from spacewise.grid.tasks import Outcome, Place, Task
+
+__all__ = ["Outcome", "Place", "Task"]

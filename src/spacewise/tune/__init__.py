@@ -1,0 +1,1 @@
+"""Choices in an experiment: all of their combinations, or a search for the best by validation."""
