@@ -1,5 +1,6 @@
 # make demo   the main job on simulated radar chips
 # make test   style, types, tests
+# make bench  every benchmark on one page; QUICK=1: a few minutes
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,14 +20,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/triplet.py
-	$(BIN)/python benchmarks/retrieval.py
-	$(BIN)/python benchmarks/separation.py
-	$(BIN)/python benchmarks/explanation.py
-	$(BIN)/python benchmarks/sliced_wasserstein.py
-	$(BIN)/python benchmarks/so2sat.py
-	$(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick)
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

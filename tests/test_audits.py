@@ -13,6 +13,8 @@ from PIL import Image
 from spacewise.audits import Audit, audit, open_audit
 from spacewise.audits.recommendation import recommendation
 from spacewise.audits.retrieval import retrieval_tables
+from spacewise.audits.samples import drawn
+from spacewise.audits.tables import separation_table, spaces_table
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.learn import start
@@ -46,7 +48,7 @@ def naive_first_hit(values: np.ndarray, labels: np.ndarray) -> list[int]:
 def test_each_part_is_searched_by_itself() -> None:
     table = samples(train=(3, 6), validation=(2, 5), test=(4, 5))
     spaces = {"early": clustered(table, 0.5), "late": clustered(table, 3.0)}
-    tables, columns = retrieval_tables(spaces, table, seed=0)
+    tables, columns = retrieval_tables(spaces, table, drawn(table, None, 0), seed=0)
     found = tables["retrieval"].set_index(["part", "space"])
     for part in ("train", "validation", "test"):
         mine = (table["part"] == part).to_numpy()
@@ -66,7 +68,7 @@ def test_above_a_size_an_index_answers_and_says_what_it_lost(capsys: pytest.Capt
     pytest.importorskip("faiss")
     table = samples(train=(2, 10), test=(5, 40))
     spaces = {"late": clustered(table, 3.0)}
-    exact, by_index = (retrieval_tables(spaces, table, 0, limit)[0]["retrieval"] for limit in (None, 100))
+    exact, by_index = (retrieval_tables(spaces, table, drawn(table, None, 0), 0, limit)[0]["retrieval"] for limit in (None, 100))
     both = exact.merge(by_index, on="part", suffixes=("", "_index")).set_index("part")
     assert np.isnan(both["recall_lost"]["train"])  # twenty samples: exact
     lost = both["recall@1"]["test"] - both["recall@1_index"]["test"]
@@ -193,3 +195,47 @@ def test_a_run_that_classifies_is_also_asked_for_retrieval(
 def test_kept_epochs_are_weights_by_name(run: Run) -> None:
     with pytest.raises(InputError, match="unknown weights 'epoch1'"):
         run.load("epoch1")
+
+
+def test_a_sample_is_asked_among_all() -> None:
+    """Ranks, Silhouette and neighbours of those that are drawn are those of asking all; the others were not asked."""
+    table = samples(train=(3, 30), test=(4, 30)).assign(correct=True)
+    spaces = {"late": clustered(table, 1.0)}
+    some, everyone = drawn(table, 40, 0), drawn(table, None, 0)
+    assert sorted(table[some].groupby(["part", "target"]).size()) == [10, 10, 10, 10, 13, 13, 14]
+    tables, columns = retrieval_tables(spaces, table, some, 0)
+    whole, all_columns = retrieval_tables(spaces, table, everyone, 0)
+    assert (columns["first_hit@late"][some] == all_columns["first_hit@late"][some]).all()
+    assert (columns["first_hit@late"][~some] == -1).all()
+    for (_, row), (_, exact) in zip(tables["retrieval"].iterrows(), whole["retrieval"].iterrows(), strict=True):
+        assert (row["n"], row["gallery"]) == (40, exact["n"])
+        assert row["sample_low"] < row["recall@1"] < row["sample_high"]
+        assert row["recall@1"] == pytest.approx(exact["recall@1"], abs=0.15)
+    found, asked = separation_table(spaces, table, some, 0)
+    exact, each = separation_table(spaces, table, everyone, 0)
+    test = some & (table["part"] == "test").to_numpy()
+    np.testing.assert_allclose(asked["silhouette:late"][test], each["silhouette:late"][test], atol=1e-9)
+    assert asked["silhouette:late"][~test].isna().all()
+    assert found["silhouette_low"][0] < found["silhouette"][0] < found["silhouette_high"][0]
+    assert found["calinski_harabasz"][0] == exact["calinski_harabasz"][0]
+    assert spaces_table(spaces, table, some, {})["n"].tolist() == [40]
+
+
+@pytest.mark.parametrize(("sample", "message"), [(1, "2 or more, not 1"), (-3, "2 or more, not -3")])
+def test_a_sample_of_none_is_refused(run: Run, sample: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        audit(run, sample=sample)
+
+
+def test_a_sampled_audit_says_so(run: Run) -> None:
+    made = audit(run, sample=10)
+    table = made.table("retrieval")
+    assert (table["n"] <= 10).all()
+    assert table["gallery"].max() > 10
+    assert made.facts["sample"] == 10
+    assert not (made.folder / "floor").exists()
+
+
+def test_a_sample_and_an_index_exclude_each_other(run: Run) -> None:
+    with pytest.raises(InputError, match="give sample or approximate_above"):
+        audit(run, sample=10, approximate_above=5)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spacewise import files
 from spacewise.errors import InputError
 from spacewise.progress import track
 from spacewise.sources.source import Source
@@ -144,21 +145,12 @@ def _sweep(root: Path) -> None:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _reserved(file: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """A mapped array whose blocks are on the disk: writing to a sparse map on a full disk kills the process."""
-    array = np.lib.format.open_memmap(file, "w+", dtype, shape)
-    if hasattr(os, "posix_fallocate"):
-        with file.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
-    return array
-
-
 def _decode(source: Source, size: int, file: Path | None) -> Decoded:
     known = labelled(source)
     number, first = _first(source, known)
     dtype = np.dtype(np.uint8) if first.dtype == np.uint8 else np.dtype(np.float32)
     shape = (len(source), first.shape[0], size, size)
-    images = np.empty(shape, dtype) if file is None else _reserved(file, dtype, shape)
+    images = np.empty(shape, dtype) if file is None else files.reserved(file, dtype, shape)
     sizes = np.zeros((len(source), 2), np.int32)
     digests = np.zeros(len(source), "S32")
     unreadable: dict[int, str] = {}

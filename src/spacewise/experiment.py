@@ -99,11 +99,16 @@ class Experiment(Strict):
             split, origin: as from `splits`.
             empty: without that file: the weights will be replaced by those of a run.
         """
+        source_bands = origin.source.read(0).shape[0] if origin else None
+        return self.build(len(split.classes), split.source.read(0).shape[0], source_bands, empty=empty)
+
+    def build(self, classes: int, bands: int, source_bands: int | None = None, *, empty: bool = False) -> Chain:
+        """The same from what it needs to know of the data: their classes and bands, in a transfer also the source's."""
         net = Named(name=self.net.name, **{k: v for k, v in self.net.options.items() if not (empty and k == "weights")})
-        given = {"classes": len(split.classes), "bands": split.source.read(0).shape[0]}
-        if origin and self.net.name in nets.NETS:
+        given = {"classes": classes, "bands": bands}
+        if source_bands is not None and self.net.name in nets.NETS:
             branches = "source_bands" in inspect.signature(nets.NETS[self.net.name]).parameters
-            given |= {"source_bands": origin.source.read(0).shape[0]} if branches else {}
+            given |= {"source_bands": source_bands} if branches else {}
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             return _call("net", nets.NETS, net, **given)

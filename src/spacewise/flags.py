@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from spacewise import sources, splits
 from spacewise.describe import description
 from spacewise.errors import InputError
-from spacewise.experiment import Experiment
+from spacewise.experiment import Experiment, changed_experiment, read
 from spacewise.methods import named_method, preset
 from spacewise.objective import Objective, one_line, parse_term
 from spacewise.sources.source import Source
@@ -20,6 +22,76 @@ SENSORS = {  # of one set that both a source and a target come from
     "so2sat": ({"sensor": "optical"}, {"sensor": "radar"}),
 }
 ALIGNED = ("sliced_wasserstein@embedding", "conditional_sliced_wasserstein@embedding")  # Rostami et al. (2019)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What describes an experiment on the command line, as it was typed; empty where it was not given.
+
+    Attributes:
+        experiment: a file as YAML, which says all but what `epochs` and `changes` say.
+        loss: terms.
+        changes: `key=value`, as `--set` takes them.
+    """
+
+    experiment: str = ""
+    data: str = ""
+    source: str = ""
+    target: str = ""
+    labels: str = ""
+    method: str = ""
+    preset: str = ""
+    net: str = ""
+    loss: tuple[str, ...] = ()
+    split: str = ""
+    size: str = ""
+    epochs: str = ""
+    seed: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def more(self) -> list[str]:
+        """Changes, also of the epochs, as `changed` takes them."""
+        return [*([f"epochs={_whole('epochs', self.epochs)}"] if self.epochs else []), *self.changes]
+
+
+def described(given: Given) -> Experiment:
+    """The experiment of a file, of a method, of a transfer, or of one network on one set.
+
+    Raises:
+        InputError: flags that do not go together, or a wrong name or value.
+    """
+    if given.experiment:
+        check_beside_file(given)
+        return read(Path(given.experiment), given.more)
+    return changed_experiment(_unchanged(given), given.more)
+
+
+def check_beside_file(given: Given) -> None:
+    """Raises `InputError` for flags that say what the experiment's file says itself."""
+    says = (given.data, given.source, given.target, given.labels, given.method, given.preset, given.net, given.loss)
+    if any(says) or given.split or given.size or given.seed:
+        raise InputError(
+            "an experiment file says data, network, losses and seed itself; change it with --set, such as --set seed=1"
+        )
+
+
+def _unchanged(given: Given) -> Experiment:
+    check_together(given.target, given.labels, given.method, given.preset)
+    size = _whole("size", given.size) if given.size else None
+    how = (given.source, given.net, given.loss, given.split, size, _whole("seed", given.seed or "0"))
+    if given.method:
+        return few_labels_from_flags(given.data, given.labels, given.method, given.preset, *how)
+    if given.target:
+        return transfer_from_flags(given.data, given.target, given.labels or "all", *how)
+    return from_flags(given.data, *how)
+
+
+def _whole(flag: str, written: str) -> int:
+    try:
+        return int(written)
+    except ValueError:
+        raise InputError(f"--{flag} takes a whole number, not '{written}'") from None
 
 
 def check_together(target: str, labels: str, method: str, preset: str) -> None:

@@ -70,16 +70,22 @@ class Run:
 
     def load(self, weights: str) -> None:
         """Puts the `best`, the `last`, the `averaged` or a kept epoch's (`epoch5`) weights into the network."""
-        kept = [f"epoch{epoch}" for epoch in self.experiment.regime.keep]
-        averaged = ["averaged"] if getattr(self.experiment.regime, "average", 0) else []
-        if weights not in (names := (*WEIGHTS, *averaged, *kept)):
-            raise unknown("weights", weights, names)
-        path = self.folder / "weights" / f"{weights}.safetensors"
-        if not path.is_file():
-            raise InputError(f"{self.folder} has no {weights} weights{_instead(self.folder)}")
+        path = weights_file(self.folder, self.experiment, weights)
         tensors, _ = files.read_tensors(path)
         load_weights(self.net, tensors, path)
         self.weights = weights
+
+
+def weights_file(folder: Path, experiment: Experiment, weights: str) -> Path:
+    """The file of a run's `best`, `last`, `averaged` or kept weights; `InputError` where there is none."""
+    kept = [f"epoch{epoch}" for epoch in experiment.regime.keep]
+    averaged = ["averaged"] if getattr(experiment.regime, "average", 0) else []
+    if weights not in (names := (*WEIGHTS, *averaged, *kept)):
+        raise unknown("weights", weights, names)
+    path = folder / "weights" / f"{weights}.safetensors"
+    if not path.is_file():
+        raise InputError(f"{folder} has no {weights} weights{_instead(folder)}")
+    return path
 
 
 def _instead(folder: Path) -> str:
@@ -114,12 +120,36 @@ def open_run(folder: Path | str, *, net: Chain | None = None, weights: str = "be
     split, origin = experiment.splits()
     check_data(folder, split, origin)
     if net is None:
-        if experiment.net.name == "custom":
-            raise InputError(f"{folder}: its network was made in Python; open it with open_run(folder, net=…)")
+        _refuse_custom(folder, experiment)
         net = experiment.chain(split, origin, empty=True)
     run = Run(folder, experiment, net, split, weights, origin)
     run.load(weights)
     return run
+
+
+def open_net(folder: Path | str, *, weights: str = "best") -> tuple[Chain, tuple[str, ...]]:
+    """The network of a run and its classes, from the run's folder alone: its data may be gone.
+
+    Raises:
+        InputError: no run is there, its network was made in Python, or there are no such weights.
+    """
+    folder = Path(folder)
+    experiment, facts = read_experiment(folder), read_facts(folder)
+    _refuse_custom(folder, experiment)
+    path = weights_file(folder, experiment, weights)
+    tensors, _ = files.read_tensors(path)
+    # the statistics of the pixels, one number a band
+    bands = {name: len(tensors[key]) for name in ("", "source_") if (key := f"{name}preprocess.mean") in tensors}
+    if "" not in bands:
+        raise InputError(f"{path} does not fit the network: it holds no preprocess.mean")
+    net = experiment.build(len(facts["classes"]), bands[""], bands.get("source_"), empty=True)
+    load_weights(net, tensors, path)
+    return net, tuple(facts["classes"])
+
+
+def _refuse_custom(folder: Path, experiment: Experiment) -> None:
+    if experiment.net.name == "custom":
+        raise InputError(f"{folder}: its network was made in Python; open it with open_run(folder, net=…)")
 
 
 def check_data(folder: Path, split: Split, origin: Split | None = None) -> None:
@@ -185,7 +215,7 @@ def create(
             files.write_table(partial / "source_split.parquet", origin.table())
         given = experiment.net.options.get("weights")
         facts = first_facts(split, leaks, origin) | ({"skipped": skipped, "unused": unused} if skipped else {})
-        facts |= {"given_weights": _digest(Path(given))} if given else {}
+        facts |= {"given_weights": file_digest(Path(given))} if given else {}
         files.write_json(partial / "run.json", facts)
         partial.rename(folder)
     except OSError as error:
@@ -194,8 +224,8 @@ def create(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _digest(path: Path) -> str:
-    """Which weights a network started from: a path alone would not tell."""
+def file_digest(path: Path) -> str:
+    """What a file holds, in 16 letters: of weights, a path alone would not tell which."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -224,6 +254,7 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
         **(_of_source(split, origin) if origin else {}),
         **({"transductive": split.transductive} if len(split.unlabelled) else {}),
         "classes": list(split.classes),
+        "fit": split.source.fit,
         "leaks": leaks,
         "spacewise": __version__,
         "commit": commit(),

@@ -12,14 +12,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from tests.learn.two_domains import CLASSES, Tiny, same, tensors, tiny
-from torch import Tensor, nn
+from tests.learn.two_domains import CLASSES, same, tensors, tiny
+from torch import Tensor
 
 from spacewise import nets, runs, splits
 from spacewise.augment import AUGMENTATIONS, Augmentation
-from spacewise.describe import described
 from spacewise.learn.semi_supervised import semi_supervised
-from spacewise.nets.chain import Chain
 from spacewise.nets.projected import Projected
 from spacewise.objective import Objective
 from spacewise.sources import folder
@@ -41,25 +39,11 @@ FIXED = {
 }
 
 
-class Alone(Tiny):
-    """The tiny network with a normalisation that sees each image by itself."""
-
-    def __init__(self, classes: int, bands: int, size: int) -> None:
-        super().__init__(classes, bands, size)
-        self.normalisation = nn.InstanceNorm2d(6, affine=True)
-
-
-@described
-def alone(classes: int, bands: int = 1, size: int = 16) -> Chain:
-    return Alone(classes, bands, size)
-
-
 @contextmanager
 def in_table() -> Iterator[None]:
-    """The tiny networks have names while this lasts."""
+    """The tiny network has a name while this lasts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(nets.NETS, "tiny", tiny)
-        patch.setitem(nets.NETS, "alone", alone)
         yield
 
 
@@ -91,11 +75,11 @@ def few(root: Path, labels: int | str = "2/class", **options: Any) -> Split:
     return splits.few_label(folder(root), labels=labels, within=WITHIN, **options)
 
 
-def built(seed: int = 0, encoder: str = "tiny") -> Projected:
+def built(seed: int = 0) -> Projected:
     """The network that `described_in_yaml` names. Its first guesses are from sure to unsure."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = nets.projected(len(CLASSES), 3, 16, encoder=encoder, hidden=8, dimension=5)
+        net = nets.projected(len(CLASSES), 3, 16, encoder="tiny", hidden=8, dimension=5)
     with torch.no_grad():
         net.encoder.head.weight.mul_(12)
     return net

@@ -114,7 +114,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
         if len(calls) == step:
             raise Stop
 
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(training, "SAVE_AFTER", 0.0)
     monkeypatch.setattr(state, "save", save)
     with pytest.raises(Stop):
         train("cut", *terms, **options)

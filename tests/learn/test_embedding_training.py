@@ -209,14 +209,16 @@ def test_weights_that_were_not_kept_are_named(train: Callable[..., runs.Run]) ->
 
 
 def test_epochs_that_patience_never_came_to_are_not_there(
-    train: Callable[..., runs.Run], monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., runs.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Training, "validate", lambda self: {"validation_recall": 1 / (1 + self.facts["epoch"])})
     run = train(keep=[0, 1, 3], patience=1)
     assert (run.facts["epochs"], run.facts["best_epoch"]) == (2, 1)
     with pytest.raises(InputError, match="has no epoch3 weights; it has: best, epoch0, epoch1, last"):
         run.load("epoch3")
-    assert set(kept_epochs(run, run.split.parts, 0)["weights"]) == {"epoch0", "epoch1"}
+    table = pd.concat([part.facts.assign(part=name, target=part.labels) for name, part in run.split.parts.items()])
+    found = kept_epochs(tmp_path / "epoch", run, run.split.parts, table, np.ones(len(table), bool), 0)
+    assert set(found["weights"]) == {"epoch0", "epoch1"}
 
 
 # Layers that started from given weights
@@ -376,7 +378,7 @@ from spacewise.sources import folder
 torch.set_num_threads(1)
 split = splits.class_disjoint(folder(sys.argv[1]), validation=0.4)
 torch.manual_seed(0)
-net = nets.ding(3, 1, 48, feature=8)  # without normalisation, which differs; its last layer has no loss
+net = nets.ding(3, 1, 48, feature=8)  # its last layer has no loss
 supervised(net, Objective("smooth_triplet@feature"), split, out=sys.argv[2], **json.loads(sys.argv[3]))
 assert torch.distributed.get_world_size() == 2
 """

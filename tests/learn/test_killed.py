@@ -47,7 +47,7 @@ def in_child(experiment: Experiment, out: Path) -> int:
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        training.SAVE_EVERY = 0.0  # a state after every step: the more to be caught in
+        training.SAVE_AFTER = 0.0  # a state after every step: the more to be caught in
         start(experiment, out, resume=out.exists())
         code = 0
     finally:

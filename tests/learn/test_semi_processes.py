@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from tests.learn.few_labels import COMATCH, COSTS, ENTROPY, built, in_table, trained, write_pictures
+from tests.learn.few_labels import COMATCH, COSTS, ENTROPY, in_table, trained, write_pictures
 from tests.learn.two_domains import tensors
 
 from spacewise.methods import TRIPLET
@@ -19,16 +19,13 @@ TWO = """
 import json, sys
 from pathlib import Path
 import torch
-from tests.learn import few_labels
+from tests.learn import few_labels, two_domains
 from spacewise import nets
 
 torch.set_num_threads(1)
-nets.NETS["alone"] = few_labels.alone
-torch.nn.Dropout.forward = lambda self, values: values  # each process draws its own
+nets.NETS["tiny"] = two_domains.tiny
 root, out, terms, options = sys.argv[1:]
-few_labels.trained(
-    Path(root), Path(out), *json.loads(terms), net=few_labels.built(encoder="alone"), **json.loads(options)
-)
+few_labels.trained(Path(root), Path(out), *json.loads(terms), **json.loads(options))
 assert torch.distributed.get_world_size() == 2
 """
 ALL = (*COMATCH, "class_aware_contrast@embedding", TRIPLET, "0.1*center@feature of unlabelled")
@@ -37,8 +34,8 @@ ALL = (*COMATCH, "class_aware_contrast@embedding", TRIPLET, "0.1*center@feature 
 @pytest.mark.parametrize(
     ("terms", "options"),
     [
-        (ALL, {"threshold": 0.5, "alignment": 4}),
-        ((ENTROPY, "consistency(hard=True)@classifier"), {"memory": 0, "alignment": 0}),
+        (ALL, {"threshold": 0.5, "alignment": 4, "rate": 0.002}),
+        ((ENTROPY, "consistency(hard=True)@classifier"), {"memory": 0, "alignment": 0, "rate": 0.002}),
     ],
     ids=["all", "fixmatch"],
 )
@@ -47,14 +44,12 @@ def test_two_processes_agree_with_one(
     tmp_path: Path,
     terms: tuple[str, ...],
     options: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Six steps with drawn views, four of them with a full memory; under FixMatch the projection has no gradient."""
     root = write_pictures(tmp_path / "pictures")
     two_processes(TWO, root, tmp_path / "two", json.dumps(terms), json.dumps(options))
-    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, values: values)
     with in_table():
-        one = trained(root, tmp_path / "one", *terms, net=built(encoder="alone"), **options)
+        one = trained(root, tmp_path / "one", *terms, **options)
     for name in ("last", "averaged", "state"):
         found, expected = tensors(tmp_path / "two", name), tensors(one, name)
         assert found.keys() == expected.keys()

@@ -62,7 +62,7 @@ def cut(root: Path, out: Path, patch: pytest.MonkeyPatch, saves: int, **options:
             raise Stop
 
     with patch.context() as within:
-        within.setattr(training, "SAVE_EVERY", 0.0)
+        within.setattr(training, "SAVE_AFTER", 0.0)
         within.setattr(state, "save", save)
         with pytest.raises(Stop):
             trained(root, out, *TERMS, **(OPTIONS | options))
@@ -159,7 +159,7 @@ def test_another_experiment_is_not_continued(root: Path, tmp_path: Path) -> None
         ({"mu": 2}, "regime.mu was 3, now 2"),
         ({"memory": 3}, "regime.memory was 2, now 3"),
         ({"split": few(root, labels="3/class")}, "data.split.labels was 2/class, now 3/class"),
-        ({"net": built(encoder="alone")}, "net.encoder was tiny, now alone"),
+        ({"net": nets.projected(3, 3, 16, encoder="tiny", hidden=8, dimension=6)}, "net.dimension was 5, now 6"),
     ):
         with pytest.raises(InputError, match=f"the run began with another experiment: .*{said}"):
             trained(root, run.folder, resume=True, **({"epochs": 1} | options))

@@ -329,7 +329,7 @@ def test_killed_and_resumed_from_the_last_state_as_undisturbed(
 ) -> None:
     """Nothing is saved on the way out; at (0, 0) nothing has ever been saved."""
     with monkeypatch.context() as patch:
-        patch.setitem(LOOP, "SAVE_EVERY", 0.0)
+        patch.setitem(LOOP, "SAVE_AFTER", 0.0)
         interrupting(patch, epoch, step, kill)
         with pytest.raises(Killed):
             train()
@@ -587,7 +587,7 @@ def assert_sound(place: Path) -> None:
 def test_divergence_is_one_line_and_the_last_good_state_stays(
     train: Callable[..., runs.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float
 ) -> None:
-    monkeypatch.setitem(LOOP, "SAVE_EVERY", every)
+    monkeypatch.setitem(LOOP, "SAVE_AFTER", every)
     with pytest.raises(InputError, match=r"diverged: .* no longer finite in epoch 2; lower the rate") as caught:
         train(terms=(*TERMS, Poison(STEPS + 1) @ "feature"))
     assert "poison@feature" in str(caught.value)

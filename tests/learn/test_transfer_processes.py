@@ -35,7 +35,6 @@ from spacewise import nets
 
 torch.set_num_threads(1)
 nets.NETS["tiny"] = two_domains.tiny
-torch.nn.Dropout.forward = lambda self, values: values  # each process draws its own
 root, out, options = sys.argv[1:]
 two_domains.transferred(Path(root), Path(out), **json.loads(options))
 assert torch.distributed.get_world_size() == 2
@@ -44,12 +43,11 @@ assert torch.distributed.get_world_size() == 2
 
 @pytest.mark.parametrize("pretraining", [FIRST | {"epochs": 1}, None])
 def test_two_processes_agree_with_one(
-    two_processes: Callable[..., None], tmp_path: Path, pretraining: dict[str, Any] | None, monkeypatch: Any
+    two_processes: Callable[..., None], tmp_path: Path, pretraining: dict[str, Any] | None
 ) -> None:
     """Also where both find that the pretraining is not there yet, and where one has made it for both."""
     root, options = write_domains(tmp_path / "domains"), OPTIONS | {"pretraining": pretraining}
     two_processes(TWO, root, tmp_path / "two", json.dumps(options))
-    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, values: values)
     with in_table():
         one = transferred(root, tmp_path / "one", **options)
     for name in ("last", "state"):

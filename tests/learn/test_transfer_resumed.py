@@ -74,7 +74,7 @@ def test_it_ends_as_an_undisturbed_one(
             raise Stop
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "SAVE_EVERY", 0.0)
+        patch.setattr(training, "SAVE_AFTER", 0.0)
         patch.setattr(state, "save", save)
         with pytest.raises(Stop):
             transferred(root, tmp_path / "cut", **OPTIONS)

@@ -103,3 +103,17 @@ def test_bootstrap_weights_keep_groups_together() -> None:
 def test_wrong_options_say_what_was_expected(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         accuracy([0, 1, 2], [0, 1, 1], **options)
+
+
+@pytest.mark.parametrize("values", [np.arange(300) % 7 == 0, np.random.default_rng(3).normal(size=300)])
+def test_blocks_of_resamples_do_not_show(values: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"groups": np.arange(300) // 2, "samples": 100, "confidence": 0.9, "seed": 4}
+    expected = bootstrap.mean_interval(values, **options)
+    monkeypatch.setattr(bootstrap, "BLOCK_VALUES", 700)  # of real numbers: four resamples of 150 groups
+    assert bootstrap.mean_interval(values, **options) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("samples", "width", "expected"), [(10, 700, [1] * 10), (10, 200, [3, 3, 3, 1]), (2, 5, [2])])
+def test_how_many_resamples_are_held(samples: int, width: int, expected: list[int], monkeypatch) -> None:
+    monkeypatch.setattr(bootstrap, "BLOCK_VALUES", 600)
+    assert list(bootstrap.resamples(samples, width)) == expected

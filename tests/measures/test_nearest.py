@@ -79,6 +79,28 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (nearest_neighbours(gallery, gallery, 5, exclude_self=True)[1] == own[1]).all()
 
 
+@pytest.mark.parametrize("kind", ["smooth", "near last", "copies", "grid", "point"])
+@pytest.mark.parametrize("k", [1, 6, 40])
+def test_a_gallery_on_disk_is_searched_block_by_block(monkeypatch, tmp_path: Path, kind: str, k: int) -> None:
+    rng = np.random.default_rng(2)
+    gallery = rng.normal(size=(170, 4)).astype(np.float32)
+    if kind == "near last":
+        gallery *= np.linspace(9, 0.1, 170, dtype=np.float32)[:, None]
+    elif kind == "copies":
+        gallery = gallery[rng.integers(30, size=170)]
+    elif kind in {"grid", "point"}:
+        gallery = np.round(gallery) if kind == "grid" else np.ones_like(gallery)
+    np.save(tmp_path / "gallery.npy", gallery)
+    mapped = np.load(tmp_path / "gallery.npy", mmap_mode="r")
+    for name, value in {"COLUMNS": 23, "BLOCK_VALUES": 300}.items():
+        monkeypatch.setattr(nearest, name, value)
+    told: list[int] = []
+    agrees(gallery[::5] * 0.3, mapped, k)
+    agrees(mapped, mapped, k, exclude_self=True)
+    nearest_neighbours(gallery[:50], mapped, k, advance=told.append)
+    assert sum(told) == 50
+
+
 def test_agrees_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     queries, gallery = rng.normal(size=(60, 20)), rng.normal(size=(200, 20))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from spacewise.errors import InputError
+from spacewise.measures import bootstrap
 from spacewise.measures import rejection as module
 from spacewise.measures.rejection import auroc, fpr95_unknown_positive, pfa_at_pd, rejection, roc
 
@@ -131,12 +132,27 @@ def test_the_interval_is_that_of_a_plain_bootstrap(copies: int) -> None:
     assert [row["low"], row["high"]] == pytest.approx(np.quantile(naive, [0.025, 0.975]), abs=0.02)
 
 
+@pytest.mark.parametrize("size", [37, 400])
+def test_the_law_of_many_samples_is_that_of_draws(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    known, unknown = rng.normal(1, 1, size).round(1), rng.normal(0, 1, size // 2).round(1)  # rounded: ties
+    codes = np.arange(size), np.arange(size // 2)
+    drawn = module._by_draws(known, unknown, codes, 20_000, 0)
+    lawful = module._by_law(known, unknown, 20_000, 1)
+    points = np.linspace(0, 1, 50)
+    shares = [np.searchsorted(np.sort(figures), points, side="right") / 20_000 for figures in (drawn, lawful)]
+    assert shares[0] == pytest.approx(shares[1], abs=1.63 * (2 / 20_000) ** 0.5)  # Kolmogorov-Smirnov, 1 %
+    monkeypatch.setattr(module, "LARGE", 10)
+    row = rejection({"x": (known, unknown)}, samples=20_000).iloc[0]
+    assert [row["low"], row["high"]] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=2.5 / size)
+
+
 def test_blocks_do_not_show_and_rows_do_not_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pair, other = (rng.normal(1, 1, 50), rng.normal(size=50)), (rng.normal(size=50), rng.normal(size=50))
     alone = rejection({"a": pair}, samples=101).iloc[0]
     assert rejection({"b": other, "a": pair}, samples=101).iloc[1].equals(alone)
-    monkeypatch.setattr(module, "BLOCK_VALUES", 500)
+    monkeypatch.setattr(bootstrap, "BLOCK_VALUES", 500)
     blocks = rejection({"a": pair}, samples=1001).iloc[0]
     assert [blocks["low"], blocks["high"]] == pytest.approx([alone["low"], alone["high"]], abs=0.08)
 

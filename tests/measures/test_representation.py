@@ -5,6 +5,7 @@ import pytest
 from sklearn.neighbors import NearestCentroid
 
 from spacewise.errors import InputError
+from spacewise.measures import blocks
 from spacewise.measures.representation import margin_ratio, representation, same_class_neighbour
 
 TRAIN = np.array([[0.0, 0.0], [0.0, 2.0], [10.0, 0.0], [10.0, 2.0]])
@@ -15,6 +16,21 @@ def test_ratio_is_own_over_nearest_other() -> None:
     points = np.array([[0.0, 1.0], [2.0, 1.0], [5.0, 1.0], [10.0, 1.0]])
     assert margin_ratio(points, [4, 4, 4, 4], TRAIN, TRAIN_LABELS).tolist() == [0, 0.25, 1, np.inf]
     assert margin_ratio(points[1:2], [7], TRAIN, TRAIN_LABELS).tolist() == [4]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 60])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_blocks_do_not_show(rows: int, offset: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    train, points = rng.normal(size=(2, 60, 4)) + offset
+    train_labels, labels = rng.integers(5, size=60), rng.integers(7, size=60)  # two classes without training samples
+    means = np.array([train[train_labels == label].mean(axis=0) for label in range(5)])
+    distances = np.linalg.norm(points[:, None] - means, axis=2)
+    naive = [
+        each[label] / np.delete(each, label).min() if label < 5 else np.nan for each, label in zip(distances, labels)
+    ]
+    monkeypatch.setattr(blocks, "VALUES", rows * 5)
+    assert margin_ratio(points, labels, train, train_labels) == pytest.approx(np.array(naive), rel=1e-9, nan_ok=True)
 
 
 def test_below_one_is_where_a_nearest_mean_classifier_is_right() -> None:

@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from spacewise.errors import InputError
-from spacewise.measures import hits, products
+from spacewise.measures import blocks, hits, products
 from spacewise.measures.approximate import approximate_first_hits
-from spacewise.measures.retrieval import compare_recall, first_hits, recall, retrieval, retrieval_samples
+from spacewise.measures.retrieval import (
+    compare_recall,
+    first_hits,
+    recall,
+    recall_row,
+    retrieval,
+    retrieval_samples,
+)
+from spacewise.measures.sampling import sample_interval, stratified
 
 
 def naive(points: np.ndarray, labels: np.ndarray, normalise: bool = False) -> np.ndarray:
@@ -240,6 +248,90 @@ def test_compare_recall_is_paired() -> None:
     assert np.isnan(compare_recall([0, 0], [0, 0], [0, 1])).all()
 
 
+def hostile(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ties, copies, zeros of both signs, classes of one and of most."""
+    rng = np.random.default_rng(4)
+    points, labels = clouds(150, 6, 5)
+    labels[:3] = [90, 91, 92]
+    if kind == "copies":
+        points = points[rng.integers(40, size=150)] * 2.0 ** rng.integers(3, size=(150, 1))
+    elif kind == "grid":
+        points = rng.integers(-1, 2, size=(150, 3)) * np.array([1.0, -1.0, 0.0])
+    elif kind == "one class":
+        labels = np.where(np.arange(150) < 3, labels, 7)
+    elif kind == "hair":
+        points = 1 + 1e-9 * points
+    elif kind == "point":
+        points = np.ones((150, 3))
+    return points, labels
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("kind", ["smooth", "copies", "grid", "one class", "hair", "point"])
+def test_some_queries_find_what_all_find(monkeypatch, tmp_path, kind: str, small: bool, normalise: bool) -> None:
+    points, labels = hostile(kind)
+    for dtype in (np.float32, np.float64):
+        whole = retrieval_samples(points.astype(dtype), labels, normalise=normalise)
+        np.save(tmp_path / "points.npy", points.astype(dtype))
+        mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
+        with monkeypatch.context() as patched:
+            if small:
+                for module, name, value in (
+                    (products, "TILE", 16),
+                    (products, "CACHED", 30),
+                    (blocks, "VALUES", 100),
+                    (hits, "COLUMNS", 37),
+                    (hits, "BAND_VALUES", 2000),
+                    (hits, "BLOCK_VALUES", 500),
+                ):
+                    patched.setattr(module, name, value)
+            for queries in (stratified(labels, 30, 1), np.array([140, 3, 0, 17]), np.arange(150)):
+                found = retrieval_samples(mapped, labels, queries=queries, normalise=normalise)
+                pd.testing.assert_frame_equal(found, whole.loc[queries], check_index_type=False, rtol=0, atol=1e-15)
+                hits_alone = first_hits(mapped, labels, queries=queries, normalise=normalise)
+                assert (hits_alone == whole["first_hit"][queries]).all()
+
+
+def test_a_bar_is_told_of_every_query() -> None:
+    points, labels = clouds(300, 6, 7)
+    labels[:4] = np.arange(90, 94)
+    for queries, number in ((None, 300), (np.arange(0, 300, 7), 43), ([0, 1], 2)):
+        for measure in (first_hits, retrieval_samples):
+            told: list[int] = []
+            measure(points, labels, queries=queries, advance=told.append)
+            assert sum(told) == number
+
+
+def test_a_sample_of_queries_knows_recall_of_all() -> None:
+    points, labels = clouds(3000, 8, 30, spread=1.5)
+    labels[:20] = np.arange(100, 120)
+    whole = retrieval(points, labels, ranks=(1, 100)).iloc[0]
+    queries = stratified(labels, 500, 3)
+    row = retrieval(points, labels, queries=queries, ranks=(1, 100)).iloc[0]
+    assert (row["n"] + row["lone"], row["gallery"]) == (500, 3000)
+    assert row["sample_low"] < whole["recall@1"] < row["sample_high"]
+    assert row["sample_low"] < row["recall@1"] < row["sample_high"]
+    assert row["low"] < whole["recall@1"] < row["high"]
+    assert row["recall@100"] == pytest.approx(whole["recall@100"], abs=0.03)
+    assert row["map_at_r"] == pytest.approx(whole["map_at_r"], abs=0.05)
+    everyone = retrieval(points, labels, queries=np.arange(3000), ranks=(1, 100)).iloc[0]
+    assert everyone["sample_low"] == everyone["sample_high"] == pytest.approx(everyone["recall@1"])
+    assert everyone[whole.index[:-2]].tolist() == pytest.approx(whole.iloc[:-2].tolist())
+
+
+def test_classes_count_by_their_size_in_a_sample() -> None:
+    gallery = np.repeat([0, 1, 2], [90, 8, 1])
+    found, labels = np.array([1, 5, 5, 5, 1, 1, 0]), np.array([0, 0, 0, 0, 1, 1, 2])
+    row = recall_row(found, labels, gallery=gallery, ranks=(1, 50))
+    assert row["recall@1"] == pytest.approx((90 * 0.25 + 8) / 98)
+    assert (row["n"], row["lone"], row["gallery"], row["recall@50"]) == (6, 1, 99, 1)
+    expected = sample_interval(found[:6] == 1, labels[:6], gallery[:98])
+    assert (row["sample_low"], row["sample_high"]) == expected[1:]
+    nobody = recall_row([0, 0], [0, 1], gallery=[0, 1, 2], ranks=(1,))
+    assert np.isnan([nobody[name] for name in ("recall@1", "low", "high", "sample_low", "sample_high")]).all()
+
+
 POINTS, LABELS = clouds(30, 3, 4)
 
 
@@ -256,6 +348,9 @@ POINTS, LABELS = clouds(30, 3, 4)
         (lambda: retrieval(POINTS, LABELS, ranks=()), "expected at least one"),
         (lambda: retrieval(POINTS, LABELS, ranks=(1, 1)), "each once"),
         (lambda: retrieval(POINTS, LABELS, ranks=(1,), confidence=95), "confidence: 95"),
+        (lambda: first_hits(POINTS, LABELS, queries=[30]), "queries: 30, expected indices of samples, 0 to 29"),
+        (lambda: retrieval(POINTS, LABELS, ranks=(1,), queries=[3, 3]), "queries: 1 of 2 twice"),
+        (lambda: recall_row([1], [5], gallery=[1, 1], ranks=(1,)), "sample labels: 1 of class 5, expected at most 0"),
         (lambda: recall([1, -1, 2], (1,)), "-1 at sample 1"),
         (lambda: compare_recall([1, 0], [1, 1], [0, 0]), "sample 1 has an answer in one space only"),
         (lambda: compare_recall([1, 1], [1, 1], [0, 0], k=2), "k: 2"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from scipy.spatial.distance import mahalanobis as scipy_mahalanobis
 from sklearn.covariance import EmpiricalCovariance
 
 from spacewise.errors import InputError
-from spacewise.measures import scores
+from spacewise.measures import blocks, fitted, scores
+from spacewise.measures.moments import moments_of_parts
 from spacewise.measures.rejection import auroc
 
 CLASSES, DIMENSION = 3, 8
@@ -78,6 +80,54 @@ def test_units_that_never_fire_change_nothing(name: str) -> None:
     assert np.isfinite(padded).all()
     if name not in {"react", "vim"}:  # zeros lower the percentile, weights move the origin
         assert padded == pytest.approx(EVERY[name](here["known"], here))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 90])
+@pytest.mark.parametrize("name", EVERY)
+def test_blocks_do_not_show(name: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = world()
+    expected = EVERY[name](here["known"], here)
+    monkeypatch.setattr(blocks, "VALUES", rows * DIMENSION)
+    assert EVERY[name](here["known"], here) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_what_is_fitted_once_scores_any_samples(tmp_path: Path) -> None:
+    here = world()
+    np.save(tmp_path / "train.npy", here["train"].astype(np.float32))
+    train = np.load(tmp_path / "train.npy", mmap_mode="r")
+    layer = here["weight"], here["bias"]
+    fits = {
+        "mahalanobis": fitted.fit_mahalanobis(train, here["labels"]),
+        "relative_mahalanobis": fitted.fit_relative_mahalanobis(train, here["labels"]),
+        "react": fitted.fit_react(*layer, train),
+    }
+    for samples in (here["known"], here["unknown"]):
+        for name, fit in fits.items():
+            assert fit.score(samples).tolist() == EVERY[name](samples, here | {"train": train}).tolist()
+        logits = samples @ here["weight"].T + here["bias"]
+        assert fitted.fit_vim(*layer, train).score(samples, logits).tolist() == vim(samples, *layer, train).tolist()
+
+
+def test_shards_of_training_samples_fit_as_one() -> None:
+    here = world()
+    parts = [(here["train"][start::3], here["labels"][start::3]) for start in range(3)]  # a class each
+    shards = fitted.mahalanobis_of(moments_of_parts(parts, scatter=True))
+    expected = scores.mahalanobis(here["known"], here["train"], here["labels"])
+    assert shards.score(here["known"]) == pytest.approx(expected)
+
+
+def test_far_from_the_origin_mahalanobis_keeps_its_digits() -> None:
+    here = world()
+    far = [array + 1e4 for array in (here["known"], here["train"])]
+    assert scores.mahalanobis(*far, here["labels"]) == pytest.approx(
+        EVERY["mahalanobis"](here["known"], here), rel=1e-7
+    )
+
+
+def test_every_pass_is_told() -> None:
+    here, told = world(), []
+    scores.react(here["known"], here["weight"], here["bias"], here["train"], advance=told.append)
+    assert told == [300] * 4 + [90]  # digits of double precision, then the samples
 
 
 def test_softmax_and_energy_agree_with_torch() -> None:

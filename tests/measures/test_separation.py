@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_samples
 
 from spacewise.errors import InputError
-from spacewise.measures import pairwise, products, separation
+from spacewise.measures import blocks, pairwise, products, separation
 
 SMALL = 8  # samples of a tile, so that few samples fill many
 
@@ -142,6 +144,45 @@ def test_class_distances_by_hand() -> None:
     assert table.loc[4].tolist() == pytest.approx([2, 1, 3.5, 7, 3])
     assert table.loc[7].tolist() == pytest.approx([1, 0, (3 + gap) / 2, 4, 3])
     assert table.loc[9].tolist() == pytest.approx([2, 0, (4 + gap) / 2, 4, 4])
+
+
+@pytest.mark.parametrize("rows", [1, 7, 90])
+@pytest.mark.parametrize("kind", KINDS)
+def test_indices_do_not_depend_on_blocks(kind: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = spread(kind)
+    expected, table = separation.indices(features, labels), separation.class_distances(features, labels)
+    monkeypatch.setattr(blocks, "VALUES", rows * features.shape[1])
+    assert separation.indices(features, labels) == pytest.approx(expected, rel=1e-12)
+    found = separation.class_distances(features, labels)
+    assert found["nearest"].tolist() == table["nearest"].tolist()
+    numbers = ["n", "intra", "inter", "nearest_distance"]
+    assert found[numbers].to_numpy() == pytest.approx(table[numbers].to_numpy(), rel=1e-12)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_memory_maps_agree_with_scikit_learn_to_nine_digits(offset: float, tmp_path: Path) -> None:
+    features, labels = spread("random", samples=700, classes=20, dimension=16)
+    np.save(tmp_path / "features.npy", (features + offset).astype(np.float32))
+    mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
+    near = mapped - mapped[0].astype(np.float64)
+    row = separation.indices(mapped, labels)
+    assert row["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(near, labels), rel=1e-9)
+    assert row["davies_bouldin"] == pytest.approx(davies_bouldin_score(near, labels), rel=1e-9)
+    assert row["calinski_harabasz"] == separation.calinski_harabasz(mapped, labels)
+    assert row["davies_bouldin"] == separation.davies_bouldin(mapped, labels)
+
+
+def test_means_that_coincide_are_left_out_of_davies_bouldin() -> None:
+    features = np.array([[-1.0, 0], [1, 0], [0, -1], [0, 1], [5, 0], [7, 0]])
+    labels = [0, 0, 1, 1, 2, 2]
+    assert separation.davies_bouldin(features, labels) == pytest.approx(davies_bouldin_score(features, labels))
+
+
+def test_both_passes_are_told() -> None:
+    features, labels = spread("random")
+    told: list[int] = []
+    separation.indices(features, labels, advance=told.append)
+    assert told == [90, 90]
 
 
 def test_a_table_row_holds_the_means() -> None:

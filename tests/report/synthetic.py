@@ -87,6 +87,7 @@ def _tables(
     generator: np.random.Generator,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     test = (samples["part"] == "test").to_numpy()
+    floor, everyone = generator.normal(size=(len(samples), 9)), np.ones(len(samples), bool)
     labels, found = samples["target"].to_numpy()[test], samples["prediction"].to_numpy()[test]
     views = {}
     for weights in ("best", "last"):
@@ -96,10 +97,10 @@ def _tables(
     tables = {
         "accuracy": accuracy_table(views, labels, masks, 0),
         "confusion": confusion(labels, found, classes).rename_axis("class").reset_index(),
-        "spaces": spaces_table(spaces, generator.normal(size=(len(samples), 9)), samples, masks),
+        "spaces": spaces_table({"pixels": floor, **spaces}, samples, everyone, masks),
     }
     if confusers:
-        tables["rejection"], scores = rejection_table(spaces, samples, None, 0)
+        tables["rejection"], scores = rejection_table(spaces, samples, everyone, None, 0)
         samples = samples.assign(**{f"score:{name}": values for name, values in scores.items()})
     for mask in masks:
         samples[f"subset:{mask}"] = pd.Series(masks[mask], index=np.flatnonzero(test)).reindex(samples.index)

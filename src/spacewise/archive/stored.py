@@ -125,7 +125,7 @@ def vectors(table: pa.Table, space: str) -> np.ndarray:
     """One column of vectors as (sample, dimension) float32, without a copy where it is of one piece."""
     column = table.column(space)
     array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return np.asarray(array.flatten()).reshape(len(array), -1)
+    return np.asarray(array.flatten()).reshape(len(array), array.type.list_size)
 
 
 def write_part(
@@ -144,8 +144,10 @@ def write_part(
     whole = pa.Table.from_pandas(table, preserve_index=False)
     for name, values in spaces.items():
         flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).ravel())
-        whole = whole.append_column(name, pa.FixedSizeListArray.from_arrays(flat, values.shape[1]))
-    whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), KEY: json.dumps(facts).encode()})
+        kind = pa.list_(pa.field("element", pa.float32()), values.shape[1])
+        whole = whole.append_column(name, pa.FixedSizeListArray.from_arrays(flat, type=kind))
+    facts = {**facts, "samples": len(whole), "columns": _columns(whole.schema)}
+    whole = whole.replace_schema_metadata({KEY: json.dumps(facts).encode()})  # types need no word of pandas's own
     text = [name for name in table if table[name].dtype.kind not in "fiub"]
     packed = dict.fromkeys(table, "ZSTD") | {f"{name}.list.element": "NONE" for name in spaces}
     with files.atomic(part(folder, number)) as partial:
@@ -153,21 +155,50 @@ def write_part(
 
 
 def part_facts(folder: Path, number: int) -> dict[str, Any] | None:
-    """What a shard says of itself, and its `samples`; None where it is missing or damaged."""
+    """What a shard says of itself, with its `samples` and `columns`; None where it is missing or damaged."""
     try:
         meta = pq.read_metadata(part(folder, number))
-        return json.loads(meta.metadata[KEY]) | {"samples": meta.num_rows}
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        facts = json.loads(meta.metadata[KEY])
+        # no sum protects the header, but it says twice what matters
+        as_written = {"samples": meta.num_rows, "columns": _columns(meta.schema.to_arrow_schema())}
+        return facts if facts == facts | as_written else None
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
+
+
+def _columns(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: str(field.type) for field in schema}
+
+
+def sound(folder: Path, number: int) -> bool:
+    """Whether all pages of a shard read back as they were written; its header alone would not tell."""
+    try:
+        _read(part(folder, number), None)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def read_part(folder: Path, number: int, columns: Sequence[str]) -> pa.Table:
     """Columns of one shard; raises `InputError` where it is missing or damaged."""
     path = part(folder, number)
     try:
-        return pq.ParquetFile(path, page_checksum_verification=True).read(list(columns))
+        return _read(path, list(columns))
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is missing or damaged ({_brief(error)}); {_again(folder)}") from error
+
+
+def _read(path: Path, columns: list[str] | None) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table = file.read(columns)
+        # a damaged header can name fewer values than there are
+        if any(len(column) != file.metadata.num_rows or column.null_count for column in _vectors(table)):
+            raise pa.ArrowInvalid("vectors are missing")
+        return table
+
+
+def _vectors(table: pa.Table) -> list[pa.ChunkedArray]:
+    return [column for column in table.columns if pa.types.is_fixed_size_list(column.type)]
 
 
 def open_embeddings(folder: Path | str) -> Embeddings:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from spacewise import files
 from spacewise.cache import decoded
 from spacewise.errors import InputError
 from spacewise.learn.batches import in_order
-from spacewise.learn.embed import embed
+from spacewise.learn.embed import embed_each
 from spacewise.progress import track
 from spacewise.runs import Run
 from spacewise.splits import Part
@@ -19,29 +20,43 @@ from spacewise.splits import Part
 CHIP = 48  # pixels of the pictures that figures show
 
 
-def embedded(folder: Path, run: Run, parts: Mapping[str, Part]) -> dict[str, np.ndarray]:
-    """Every space of every sample, once, to disk; read back memory-mapped."""
-    pieces = [embedded_vectors(run, part, name, "float32") for name, part in parts.items() if len(part)]
-    whole = {}
-    for name in run.net.spaces:
-        path = folder / "spaces" / f"{name}.npy"
-        np.save(path, np.concatenate([piece.pop(name) for piece in pieces]))
-        whole[name] = np.load(path, mmap_mode="r")
-    return whole
+def embedded(folder: Path, run: Run, parts: Mapping[str, Part], precision: str = "float32") -> dict[str, np.ndarray]:
+    """Every space of every sample of the parts, one after another, to `FOLDER/NAME.npy`; read back memory-mapped.
 
-
-def embedded_vectors(run: Run, part: Part, name: str, precision: str = "") -> dict[str, np.ndarray]:
-    """Every space of one part: (sample, dimension) by name; in the precision of the training by default.
+    Args:
+        precision: "" for that of the training.
 
     Raises:
         InputError: bands that the network does not take.
     """
+    blocks = (block for name, part in parts.items() if len(part) for block in _blocks(run, part, name, precision))
+    return on_disk(folder, blocks, sum(map(len, parts.values())))
+
+
+def on_disk(folder: Path, blocks: Iterable[Mapping[str, np.ndarray]], total: int) -> dict[str, np.ndarray]:
+    """Arrays that come in blocks of samples, `total` in all, to `FOLDER/NAME.npy`; read back memory-mapped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, np.ndarray] = {}
+    first = 0
+    for block in blocks:
+        for name, values in block.items():
+            if name not in arrays:
+                arrays[name] = files.reserved(folder / f"{name}.npy", values.dtype, (total, *values.shape[1:]))
+            arrays[name][first : first + len(values)] = values
+        first += len(next(iter(block.values())))
+    names = list(arrays)
+    arrays.clear()  # what was written is the system's to keep or drop
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+
+
+def _blocks(run: Run, part: Part, name: str, precision: str) -> Iterator[dict[str, np.ndarray]]:
+    """Every space of one part, batch by batch."""
     images = decoded(part.source, run.net.size).images
     if images.shape[1] != run.net.bands:
         raise InputError(f"{part.source.root}: {images.shape[1]} bands, where the network takes {run.net.bands}")
     shown = track(in_order(images, part), f"embedding {name}", -(-len(part) // 256))
     trained = "bf16" if "bf16" in run.facts["precision"] else "float32"
-    return embed(run.net, shown, run.net.spaces, precision=precision or trained)
+    return embed_each(run.net, shown, run.net.spaces, precision=precision or trained)
 
 
 def views(run: Run, test: Part, copies: int, shift: int, seed: int) -> dict[tuple[str, str], np.ndarray]:
@@ -59,8 +74,9 @@ def views(run: Run, test: Part, copies: int, shift: int, seed: int) -> dict[tupl
         run.load(weights)
         batches = in_order(images, test, shift=shift, copies=copies, seed=seed)
         shown = track(batches, f"testing the {weights} weights", steps * (1 + copies))
-        logits = embed(run.net, shown, ["classifier"])["classifier"]
-        predictions = logits.argmax(axis=1).reshape(1 + copies, len(test))
+        blocks = embed_each(run.net, shown, ["classifier"])
+        predictions = np.concatenate([block["classifier"].argmax(axis=1) for block in blocks])
+        predictions = predictions.reshape(1 + copies, len(test))
         found[weights, "as stored"] = predictions[:1]
         if copies:
             found[weights, f"and {copies} shifted copies"] = predictions
@@ -68,26 +84,35 @@ def views(run: Run, test: Part, copies: int, shift: int, seed: int) -> dict[tupl
     return found
 
 
-def pixels(parts: Mapping[str, Part], size: int = 64) -> np.ndarray:
+def pixels(folder: Path, parts: Mapping[str, Part], size: int = 64) -> np.ndarray:
     """Raw pixels (sample, dimension) as the floor sees them: 64 x 64, rooted where they are magnitudes, unit length.
 
     Length carries no class where each chip was scaled by its own maximum: without dividing by it the floor
-    on MSTAR's unseen serials is 9 points lower.
+    on MSTAR's unseen serials is 9 points lower. Kept in `FOLDER/pixelsSIZE.npy`, memory-mapped.
     """
-    pieces = []
-    for part in (part for part in parts.values() if len(part)):
-        images = decoded(part.source, size).images[torch.from_numpy(part.rows)].float().flatten(1)
-        pieces.append(images.clamp(min=0).sqrt() if part.source.amplitude == "magnitude" else images)
-    return torch.nn.functional.normalize(torch.cat(pieces), dim=1).numpy()
+    name = f"pixels{size}"
+    return on_disk(folder, ({name: each} for each in _pixels(parts, size)), sum(map(len, parts.values())))[name]
 
 
-def chips(parts: Mapping[str, Part]) -> np.ndarray:
-    """Pictures to look at: each stretched between its own 1st and 99.5th percentile."""
-    pieces = []
+def _pixels(parts: Mapping[str, Part], size: int) -> Iterator[np.ndarray]:
     for part in (part for part in parts.values() if len(part)):
-        for batch in in_order(decoded(part.source, 128 if part.source.fit == "crop" else 96).images, part):
-            pieces.append(pictured(batch, part.source.amplitude, CHIP).numpy())
-    return np.concatenate(pieces)
+        for batch in in_order(decoded(part.source, size).images, part):
+            values = batch.float().flatten(1)
+            values = values.clamp(min=0).sqrt() if part.source.amplitude == "magnitude" else values
+            yield torch.nn.functional.normalize(values, dim=1).numpy()
+
+
+def chips(folder: Path, parts: Mapping[str, Part]) -> None:
+    """Pictures to look at, to `FOLDER/chips.npy`: each stretched between its own 1st and 99.5th percentile."""
+    on_disk(folder, ({"chips": each} for each in _chips(parts)), sum(map(len, parts.values())))
+
+
+def _chips(parts: Mapping[str, Part]) -> Iterator[np.ndarray]:
+    for part in (part for part in parts.values() if len(part)):
+        images = decoded(part.source, 128 if part.source.fit == "crop" else 96).images
+        shown = track(in_order(images, part), "pictures", -(-len(part) // 256))
+        for batch in shown:
+            yield pictured(batch, part.source.amplitude, CHIP).numpy()
 
 
 def pictured(images: torch.Tensor, amplitude: str, side: int = 0) -> torch.Tensor:

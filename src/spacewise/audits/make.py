@@ -16,11 +16,13 @@ from spacewise import files
 from spacewise.audits.embedding import chips, embedded, pixels, views
 from spacewise.audits.recommendation import recommendation
 from spacewise.audits.retrieval import check_index, chosen_rows, kept_epochs, retrieval_tables
+from spacewise.audits.samples import check_sample, drawn, where
 from spacewise.audits.stored import Audit
 from spacewise.audits.tables import accuracy_table, rejection_table, separation_table, spaces_table
 from spacewise.audits.transfer import both_domains, transfer_tables
 from spacewise.errors import InputError
 from spacewise.learn.validation import by_retrieval
+from spacewise.measures.blocks import blocks
 from spacewise.measures.confusion import confusion
 from spacewise.runs import Run
 from spacewise.sources import open_source
@@ -35,6 +37,7 @@ def audit(
     copies: int = 0,
     shift: int | None = None,
     approximate_above: int | None = None,
+    sample: int | None = None,
     seed: int = 0,
 ) -> Audit:
     """Measures every space of a run on a part (its own test part where none is given).
@@ -46,6 +49,9 @@ def audit(
         shift: of the copies, in pixels; the training's own where it is not given.
         approximate_above: retrieval in parts of more samples goes by an index (extra `index`), whose measured
             loss of recall is printed; everything is exact where it is not given.
+        sample: what compares all pairs of samples (recall, Silhouette, nearest neighbours) is asked of so many of
+            each part, drawn class by class, against all others; the tables say how many were asked, and how far
+            that may be from asking all. Of all where it is not given.
         seed: of copies and bootstrap.
 
     Returns:
@@ -61,13 +67,13 @@ def audit(
     parts = _parts(run, part)
     if not len(parts["test"]):
         raise InputError(f"nothing to test: no sample of the classes {', '.join(run.split.classes)}")
-    _check(run, parts, copies, approximate_above)
+    _check(run, parts, copies, approximate_above, sample)
     name = "audit" if own else f"audit-{(parts['test'].source.root or Path('data')).name}"
     folder = run.folder / name
     partial = folder.with_name(f".{name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _fill(partial, run, parts, copies, shift, approximate_above, seed)
+        _fill(partial, run, parts, copies, shift, approximate_above, sample, seed)
         files.replace_folder(partial, folder)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -76,13 +82,14 @@ def audit(
     return Audit(folder)
 
 
-def _check(run: Run, parts: Mapping[str, Part], copies: int, approximate_above: int | None) -> None:
+def _check(run: Run, parts: Mapping[str, Part], copies: int, approximate_above: int | None, sample: int | None) -> None:
     """Raises `InputError` for what would fail only after the embedding."""
     if "best_epoch" not in run.facts:
         raise InputError(
             f"{run.folder}: its training is not finished; continue it with: spacewise train --resume {run.folder}"
         )
     check_index(approximate_above)
+    check_sample(sample, approximate_above)
     if not by_retrieval(run.net, run.split):
         return
     if copies:
@@ -112,32 +119,34 @@ def _fill(
     copies: int,
     shift: int,
     approximate_above: int | None,
+    sample: int | None,
     seed: int,
 ) -> None:
     began = time.monotonic()
-    (folder / "spaces").mkdir(parents=True)
-    spaces = embedded(folder, run, parts)
+    spaces = embedded(folder / "spaces", run, parts)
+    floor = folder / "floor"  # of raw pixels: more than the spaces, and needed for these tables alone
     samples = pd.concat(
         [part.facts.assign(part=name, target=part.labels) for name, part in parts.items() if len(part)],
         ignore_index=True,
     )
-    thumbnails = {"pixels": pixels(parts, 32)}  # what retrieval has to beat, at a price that grows with the square
-    tables, columns = retrieval_tables({**thumbnails, **spaces}, samples, seed, approximate_above)
-    tables["retrieval"] = pd.concat(
-        [chosen_rows(tables["retrieval"], run), kept_epochs(run, parts, seed, approximate_above)]
-    )
+    asked = drawn(samples, sample, seed)
+    thumbnails = {"pixels": pixels(floor, parts, 32)}  # what retrieval has to beat, at a price growing with the square
+    tables, columns = retrieval_tables({**thumbnails, **spaces}, samples, asked, seed, approximate_above)
+    later = kept_epochs(folder / "epoch", run, parts, samples, asked, seed, approximate_above)
+    tables["retrieval"] = pd.concat([chosen_rows(tables["retrieval"], run), later])
     facts: dict[str, Any] = {}
     if by_retrieval(run.net, run.split):
         facts = _facts_of_retrieval(run, parts, samples, columns, seed)
     else:
-        more, classified = _classified(spaces, samples, run, parts, copies, shift, seed)
+        more, classified = _classified(floor, spaces, samples, asked, run, parts, copies, shift, seed)
         tables, columns = tables | more, columns | classified
     if run.origin is not None and parts["test"].source is run.split.source:
         tables |= _other_domain(folder, run, seed)
     samples = samples.assign(**columns)
     for name, table in {**tables, "samples": samples}.items():
         files.write_table(folder / f"{name}.parquet", table)
-    np.save(folder / "chips.npy", chips(parts))
+    chips(folder, parts)
+    shutil.rmtree(floor)
     facts |= {
         "run": run.name,
         "weights": run.weights,
@@ -148,6 +157,7 @@ def _fill(
         "spaces": list(run.net.spaces),
         "novelty": list(parts["test"].subsets),
         "copies": copies,
+        "sample": sample,
         "shift": shift,
         "seed": seed,
         "parts": {name: len(part) for name, part in parts.items()},
@@ -168,8 +178,10 @@ def _other_domain(folder: Path, run: Run, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def _classified(
+    floor: Path,
     spaces: Mapping[str, np.ndarray],
     samples: pd.DataFrame,
+    asked: np.ndarray,
     run: Run,
     parts: Mapping[str, Part],
     copies: int,
@@ -178,27 +190,27 @@ def _classified(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables, and the columns of samples, of a network that knows the test classes."""
     columns: dict[str, Any] = {
-        "prediction": spaces["classifier"].argmax(axis=1),
-        "confidence": spaces["probability"].max(axis=1),
+        "prediction": np.concatenate([block.argmax(axis=1) for _, block in blocks(spaces["classifier"])]),
+        "confidence": np.concatenate([block.max(axis=1) for _, block in blocks(spaces["probability"])]),
     }
     columns["correct"] = columns["prediction"] == samples["target"].to_numpy()
-    test = (samples["part"] == "test").to_numpy()
+    test = where(samples, "test")
     masks = subsets(parts["test"])
     labels, predictions = samples["target"].to_numpy()[test], columns["prediction"][test]
     tables = {
         "accuracy": accuracy_table(views(run, parts["test"], copies, shift, seed), labels, masks, seed),
         "confusion": confusion(labels, predictions, run.split.classes).rename_axis("class").reset_index(),
-        "spaces": spaces_table(spaces, pixels(parts), samples, masks),
+        "spaces": spaces_table({"pixels": pixels(floor, parts), **spaces}, samples, asked, masks),
     }
     if 1 < len(np.unique(labels)) < len(labels):
-        tables["separation"], more = separation_table(spaces, samples, seed)
+        tables["separation"], more = separation_table(spaces, samples, asked, seed)
         columns |= more
     if len(parts["confusers"]):
         seen = samples.assign(correct=columns["correct"])
-        tables["rejection"], scores = rejection_table(spaces, seen, run.net.last_layer(), seed)
+        tables["rejection"], scores = rejection_table(spaces, seen, asked, run.net.last_layer(), seed)
         columns |= {f"score:{name}": values for name, values in scores.items()}
     for name, mask in masks.items():
-        columns[f"subset:{name}"] = pd.Series(mask, index=np.flatnonzero(test)).reindex(samples.index)
+        columns[f"subset:{name}"] = pd.Series(mask, index=samples.index[test]).reindex(samples.index)
     return tables, columns
 
 

@@ -18,7 +18,7 @@ def recommendation(
 
     Args:
         samples: with `part` and `target`.
-        columns: `first_hit@SPACE`, ranks (sample,).
+        columns: `first_hit@SPACE`, ranks (sample,), negative for samples that were not asked.
         spaces: those that may be deployed, in the order of the network; the later one wins a tie.
         against: the space that would be deployed without asking.
         seed: of the bootstrap over classes.
@@ -28,12 +28,13 @@ def recommendation(
         the choice), and of test: recall, against_recall, difference with low and high (95 %), n, classes.
     """
     parts = samples["part"].to_numpy()
-    held = parts == "validation"
+    asked = columns[f"first_hit@{against}"] >= 0
+    held = (parts == "validation") & asked
     tells = held.any() and len(set(samples["target"][held])) > 1 and (columns[f"first_hit@{against}"][held] > 0).any()
     chosen_on = "validation" if tells else "test"
-    held = parts == chosen_on
+    held = (parts == chosen_on) & asked
     space = max(reversed(spaces), key=lambda name: _recall(columns[f"first_hit@{name}"][held]))
-    test = parts == "test"
+    test = (parts == "test") & asked
     ours, theirs = (columns[f"first_hit@{name}"][test] for name in (space, against))
     labels = samples["target"].to_numpy()[test]
     difference, low, high = compare_recall(theirs, ours, labels, seed=seed)

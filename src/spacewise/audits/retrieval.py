@@ -3,59 +3,85 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from spacewise.audits.embedding import embedded_vectors
+from spacewise.audits.embedding import embedded
+from spacewise.audits.samples import paced, queries, say_cost, where
 from spacewise.errors import InputError
 from spacewise.measures.approximate import approximate_first_hits
+from spacewise.measures.blocks import Advance
 from spacewise.measures.retrieval import first_hits, recall_row, retrieval_samples
-from spacewise.progress import console, track
+from spacewise.progress import console
 from spacewise.runs import Run
 from spacewise.splits import Part
 
 RANKS = (1, 2, 4, 8, 10, 16, 32, 100, 1000)  # those of CUB and Cars, and those of Stanford Online Products
 PARTS = ("train", "validation", "test")
+NOT_ASKED = -1  # rank of the first hit of a sample that was in galleries alone
 DEPTH = 32  # neighbours that an index is asked for
 
 
 def retrieval_tables(
-    spaces: Mapping[str, np.ndarray], samples: pd.DataFrame, seed: int, approximate_above: int | None = None
+    spaces: Mapping[str, np.ndarray],
+    samples: pd.DataFrame,
+    asked: np.ndarray,
+    seed: int,
+    approximate_above: int | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The table `retrieval`, one row a part and space, and per sample the rank of the first hit in each space.
 
     Args:
         spaces: name -> vectors (sample, dimension).
         samples: with `part` and `target`.
+        asked: bool (sample,): those that are queries; every other sample of their part is in their gallery.
         seed: of the bootstrap over classes, and of the index.
         approximate_above: parts of more samples are searched by an index; what that loses is measured, printed,
             and kept in the column `recall_lost`.
+
+    Returns:
+        The table: `n` queries with an answer; where not all were asked also `gallery`, among how many, and
+        `sample_low` and `sample_high`, between which recall at 1 of all lies with 95 % confidence. The ranks by
+        column; NOT_ASKED where nobody asked.
     """
     rows, columns = [], {}
-    for space, values in track(spaces.items(), "retrieval", len(spaces)):
-        column = np.zeros(len(samples), np.int64)
-        for part in PARTS:
-            mine = (samples["part"] == part).to_numpy()
-            if mine.sum() < 2:
-                continue
-            labels = samples["target"].to_numpy()[mine]
-            if _by_index(labels, approximate_above):
-                column[mine], row = _approximate(values[mine], labels, seed, f"{part}, {space}")
-            else:
-                column[mine], row = _exact(values[mine], labels, seed)
-            rows.append({"part": part, "space": space, "dimension": values.shape[1]} | row)
-        columns[f"first_hit@{space}"] = column
+    targets = samples["target"].to_numpy()
+    places = {part: mine for part in PARTS if len(targets[mine := where(samples, part)]) > 1}
+    total = len(spaces) * sum(int(asked[mine].sum()) for mine in places.values())
+    with paced("retrieval", total) as advance:
+        for space, values in spaces.items():
+            column = columns[f"first_hit@{space}"] = np.zeros(len(samples), np.int64)
+            for part, mine in places.items():
+                labels = targets[mine]
+                if _by_index(labels, approximate_above):
+                    column[mine], row = _approximate(values[mine], labels, seed, f"{part}, {space}")
+                    advance(len(labels))
+                else:
+                    say_cost(f"retrieval in {space}, {part}", values[mine], labels, queries(asked[mine]))
+                    column[mine], row = _exact(values[mine], labels, asked[mine], seed, advance)
+                rows.append({"part": part, "space": space, "dimension": values.shape[1]} | row)
     return {"retrieval": pd.DataFrame(rows)}, columns
 
 
-def _exact(values: np.ndarray, labels: np.ndarray, seed: int) -> tuple[np.ndarray, dict[str, float]]:
-    found = retrieval_samples(values, labels)
-    hits = found["first_hit"].to_numpy()
-    row = _row(hits, labels, seed, len(labels) - 1)
+def _exact(
+    values: np.ndarray, labels: np.ndarray, asked: np.ndarray, seed: int, advance: Advance
+) -> tuple[np.ndarray, dict[str, float]]:
+    found = retrieval_samples(values, labels, queries=queries(asked), advance=advance)
+    hits = np.full(len(labels), NOT_ASKED)
+    hits[asked] = found["first_hit"]
+    row = _asked_row(hits, labels, seed)
     return hits, row | {"r_precision": found["r_precision"].mean(), "map_at_r": found["average_precision_at_r"].mean()}
+
+
+def _asked_row(hits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
+    """The row of those that were asked and, where others were not, how far it may be from asking all."""
+    asked = hits != NOT_ASKED
+    return _row(hits[asked], labels[asked], seed, len(labels) - 1, gallery=None if asked.all() else labels)
 
 
 def check_index(above: int | None) -> None:
@@ -78,10 +104,12 @@ def _approximate(values: np.ndarray, labels: np.ndarray, seed: int, what: str) -
     return hits, _row(hits, labels, seed, depth) | {"recall_lost": lost.recall_at_1}
 
 
-def _row(hits: np.ndarray, labels: np.ndarray, seed: int, most: int) -> dict[str, float]:
+def _row(
+    hits: np.ndarray, labels: np.ndarray, seed: int, most: int, gallery: np.ndarray | None = None
+) -> dict[str, float]:
     """Recall at each rank up to `most`, the interval of the first over whole classes, and how many these are."""
     ranks = [rank for rank in RANKS if rank <= most]
-    return recall_row(hits, labels, ranks=ranks, seed=seed) | {"classes": len(set(labels))}
+    return recall_row(hits, labels, gallery=gallery, ranks=ranks, seed=seed) | {"classes": len(set(labels))}
 
 
 def _by_index(labels: np.ndarray, approximate_above: int | None) -> bool:
@@ -96,8 +124,20 @@ def chosen_rows(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     return table.assign(weights=run.weights, epoch=int(run.weights[5:]) if epoch is None else epoch)
 
 
-def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int, approximate_above: int | None = None) -> pd.DataFrame:
-    """The same at the epochs whose weights were kept, in the precision of the training, recall alone."""
+def kept_epochs(
+    folder: Path,
+    run: Run,
+    parts: Mapping[str, Part],
+    samples: pd.DataFrame,
+    asked: np.ndarray,
+    seed: int,
+    approximate_above: int | None = None,
+) -> pd.DataFrame:
+    """The same at the epochs whose weights were kept, in the precision of the training, recall alone.
+
+    Args:
+        folder: for the vectors of one epoch; gone afterwards.
+    """
     chosen, rows = run.weights, []
     for epoch in run.experiment.regime.keep:
         if epoch > run.facts["epochs"]:
@@ -106,14 +146,17 @@ def kept_epochs(run: Run, parts: Mapping[str, Part], seed: int, approximate_abov
         for part in PARTS:
             if part not in parts or len(parts[part]) < 2:
                 continue
-            spaces = embedded_vectors(run, parts[part], f"epoch {epoch}, {part}")
-            labels = parts[part].labels
+            spaces = embedded(folder, run, {f"epoch {epoch}, {part}": parts[part]}, precision="")
+            labels, mine = parts[part].labels, asked[where(samples, part)]
             for space, values in spaces.items():
                 row = {"weights": f"epoch{epoch}", "epoch": epoch, "part": part, "space": space}
                 if _by_index(labels, approximate_above):
                     found = _approximate(values, labels, seed, f"epoch {epoch}, {part}, {space}")[1]
                 else:
-                    found = _row(first_hits(values, labels), labels, seed, len(labels) - 1)
+                    hits = np.full(len(labels), NOT_ASKED)
+                    hits[mine] = first_hits(values, labels, queries=queries(mine))
+                    found = _asked_row(hits, labels, seed)
                 rows.append(row | {"dimension": values.shape[1]} | found)
+            shutil.rmtree(folder)
     run.load(chosen)
     return pd.DataFrame(rows)

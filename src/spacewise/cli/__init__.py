@@ -13,6 +13,9 @@ from spacewise.errors import InputError
 # isort: off
 from spacewise.cli import train  # noqa: F401
 from spacewise.cli import audit, compare  # noqa: F401
+from spacewise.cli import archive  # noqa: F401
+from spacewise.cli import search  # noqa: F401
+from spacewise.cli import tune  # noqa: F401
 from spacewise.cli import recipes, check  # noqa: F401
 
 # isort: on

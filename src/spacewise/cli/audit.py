@@ -26,6 +26,12 @@ def audit(
     approximate_above: Annotated[
         int | None, typer.Option(help="Retrieval among more samples than this by an index; prints what it loses.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            help="Compare pairs for so many samples of each part (drawn by class) against all; with intervals."
+        ),
+    ] = None,
     split: Annotated[str, typer.Option(help="Made elsewhere: how samples are divided.")] = "",
     space: Annotated[list[str] | None, typer.Option(help="Made elsewhere: NAME=SUBMODULE; several.")] = None,
     size: Annotated[int | None, typer.Option(help="Made elsewhere: side of its images in pixels.")] = None,
@@ -51,7 +57,7 @@ def audit(
         opened = _opened(Path(run), weights, split, space, size, out)
         part = other_part(opened, data, source) if data else None
     try:
-        made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above)
+        made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above, sample=sample)
         page = write_report(made)
     except BaseException:
         if elsewhere and not (opened.folder / "audit").exists():  # made by this command: nothing half-written stays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from spacewise.allocator import keep_memory
+from spacewise.learn.global_batch import Share, global_batch
 from spacewise.nets.chain import Chain, read_space
 
 
@@ -66,15 +67,19 @@ class Selected(nn.Module):
 
     Args:
         watched: spaces that are returned, too, without a gradient.
+        share: of this process in every block of the batch.
     """
 
-    def __init__(self, chain: Chain, spaces: Sequence[str], watched: Sequence[str] = ()) -> None:
+    def __init__(self, chain: Chain, spaces: Sequence[str], watched: Sequence[str] = (), share: Share = (0, 1)) -> None:
         super().__init__()
-        self.chain = chain
+        self.chain, self.share = chain, share
         self.wanted, self.watched = tuple(spaces), tuple(watched)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        spaces = self.chain(images)
+    def forward(self, *blocks: Tensor) -> dict[str, Tensor]:
+        """Of a batch that is made of blocks of images (sample, band, height, width), in one pass."""
+        images = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
+        with global_batch([len(block) for block in blocks], self.share):
+            spaces = self.chain(images)
         wanted = {name: read_space(spaces, name) for name in self.wanted}
         return wanted | {name: read_space(spaces, name).detach() for name in self.watched}
 
@@ -89,16 +94,24 @@ def embed(
         spaces: names, with a reading where wanted (`block3:max`).
         precision: float32 by default, so that an audit does not depend on the machine's bf16.
     """
+    blocks = list(embed_each(chain, batches, spaces, precision=precision))
+    return {name: np.concatenate([block[name] for block in blocks]) for name in spaces}
+
+
+def embed_each(
+    chain: Chain, batches: Iterable[Tensor], spaces: Sequence[str], *, precision: str = "float32"
+) -> Iterator[dict[str, np.ndarray]]:
+    """The same batch by batch, for what does not fit into memory; arguments as `embed`."""
     keep_memory()
     training = chain.training
     device = chain.preprocess.mean.device
     # before inference: weights laid out within it could never again take part in a gradient
     chain.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    found: dict[str, list[Tensor]] = {name: [] for name in spaces}
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    try:
         for images in batches:
-            values = chain(images.to(device))
-            for name in spaces:
-                found[name].append(read_space(values, name).float().cpu())
-    chain.train(training)
-    return {name: torch.cat(pieces).numpy() for name, pieces in found.items()}
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                values = chain(images.to(device))
+                block = {name: read_space(values, name).float().cpu().numpy() for name in spaces}
+            yield block
+    finally:
+        chain.train(training)

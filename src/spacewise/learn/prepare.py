@@ -14,6 +14,7 @@ from spacewise import files, runs
 from spacewise.cache import Decoded
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
+from spacewise.learn.processes import restarted
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.regime import SemiSupervised, Settings
 from spacewise.splits import Part, Split
@@ -28,14 +29,20 @@ def check_keep(settings: Settings) -> None:
 
 def refuse_or_resume(
     out: Path, experiment: Experiment, split: Split, resume: bool, *, origin: Split | None = None
-) -> None:
-    """Raises `InputError` for a folder that exists, or, where a run is continued, is of another experiment or data."""
+) -> bool:
+    """Whether a run is continued: as asked for, or because this torchrun job has begun it.
+
+    Raises:
+        InputError: the folder exists, or, where a run is continued, is of another experiment or data.
+    """
+    resume = resume or restarted(out)
     if resume:
         _same(experiment, runs.read_experiment(out))
         runs.check_data(out, split, origin)
         files.sweep(out)
     elif out.exists():
         raise InputError(runs.occupied(out))
+    return resume
 
 
 def _same(now: Experiment, then: Experiment) -> None:

@@ -18,6 +18,7 @@ from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric, strategy
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, seen_images, some, training_images
+from spacewise.learn.processes import check_shared, launch, mark_job, share, together
 from spacewise.learn.pseudo_labels import EMBEDDING
 from spacewise.learn.semi_supervised_training import GIVEN, Pair, SemiSupervisedTraining
 from spacewise.learn.streams import Stream, View
@@ -63,7 +64,7 @@ def semi_supervised(
     out = Path(out)
     check(net, objective, chosen, split, seed)
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
-    refuse_or_resume(out, experiment, split, resume)
+    resume = refuse_or_resume(out, experiment, split, resume)
     images = decoded(split.source, net.size)
     usable = replace(split, unlabelled=apart(split, readable(split.unlabelled, images), images))
     check_images(chosen, usable)
@@ -72,8 +73,7 @@ def semi_supervised(
     if not chosen.normalise and (images.images.dtype != torch.uint8 or split.source.amplitude != "intensity"):
         raise InputError("normalise=False hands one view over as pixels from 0 to 1: it needs pictures of 8 bits")
     lightning = fabric(chosen.precision, strategy=strategy(net, [objective.spaces]))
-    lightning.launch()
-    lightning.barrier()  # whoever looks for the folder has done so before it is made
+    launch(lightning, out, resume, experiment, [(split, images)])
     batches = streams(images, usable, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
         unused = len(split.unlabelled) - len(usable.unlabelled)
@@ -85,10 +85,14 @@ def semi_supervised(
             skipped=passed_over(split, unused, images),
             unused=unused,
         )
+        mark_job(out)
     if not (out / state.FILE).is_file():
         net.preprocess.fit(some(images, seen_images(chosen, usable)), split.source.amplitude)
-    lightning.barrier()
-    with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
+    check_shared(lightning, out)
+    with (
+        together(lightning),
+        torch.random.fork_rng(),
+    ):  # dropout is seeded step by step: whoever draws next must not notice
         SemiSupervisedTraining(net, objective, usable, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
@@ -180,11 +184,10 @@ def streams(images: Decoded, split: Split, settings: SemiSupervised, seed: int, 
 
     As in FixMatch and CoMatch, the labelled images are among those that are taken without their labels.
     """
-    share = (lightning.global_rank, lightning.world_size)
 
     def stream(name: str, part: Part, labels: np.ndarray, batch: int, number: int) -> Stream:
         rows, known, random = torch.from_numpy(part.rows), torch.tensor(labels), mixed(seed, number)
-        return Stream(name, images.images, rows, known, batch=batch, view=View(), seed=random, share=share)
+        return Stream(name, images.images, rows, known, batch=batch, view=View(), seed=random, share=share(lightning))
 
     labelled = stream("labelled images", split.train, split.train.labels, settings.batch, 0)
     if not settings.mu:

@@ -20,9 +20,10 @@ from spacewise import files
 from spacewise.augment import AUGMENTATIONS
 from spacewise.experiment import Experiment
 from spacewise.learn.average import Average
-from spacewise.learn.batches import generator, mixed
+from spacewise.learn.batches import generator
 from spacewise.learn.embed import Selected
 from spacewise.learn.prepare import seen_images
+from spacewise.learn.processes import share
 from spacewise.learn.pseudo_labels import EMBEDDING, PseudoLabels
 from spacewise.learn.schedule import set_rate
 from spacewise.learn.streams import Stream
@@ -89,7 +90,8 @@ class SemiSupervisedTraining(Training):
         self.average = Average(net, settings.average).to(lightning.device) if settings.average else None
         self.augmentation = AUGMENTATIONS[settings.augmentation]
         watched = ["classifier", "probability", *([EMBEDDING] if dimension else [])]
-        model = Selected(net, objective.spaces, [name for name in watched if name not in objective.spaces])
+        watched = [name for name in watched if name not in objective.spaces]
+        model = Selected(net, objective.spaces, watched, share(lightning))
         super().__init__(net, model, [(objective, [net])], split, batches, out, experiment, lightning, logger)
 
     def step(self, batch: Step) -> None:
@@ -98,7 +100,7 @@ class SemiSupervisedTraining(Training):
         began = time.perf_counter()
         views, labels, hidden = self.views(batch)
         waited = self.batches.waited + time.perf_counter() - began
-        self.seed_dropout(mixed(self.seed, 5, self.done, self.fabric.global_rank))
+        self.seed_dropout(5)
         seen = self.see(views)
         labels = self.whole(labels)
         unlabelled = self.unlabelled(seen, labels)
@@ -151,7 +153,7 @@ class SemiSupervisedTraining(Training):
         """Spaces of the global batch by view, after one forward pass: normalisation sees all views together."""
         kinds = {images.dtype for images in views.values()}
         images = [each if len(kinds) == 1 else each.float() for each in views.values()]
-        spaces = self.model(torch.cat(images))
+        spaces = self.model(*images)
         lengths = [len(each) for each in images]
         parts = {name: values.split(lengths) for name, values in spaces.items()}
         return {

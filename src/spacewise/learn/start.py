@@ -8,6 +8,7 @@ from typing import Any
 from spacewise import runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
+from spacewise.learn.processes import restarted
 from spacewise.learn.semi_supervised import semi_supervised
 from spacewise.learn.supervised import supervised
 from spacewise.learn.training import Logger
@@ -25,7 +26,7 @@ def start(
     logger: Logger | None = None,
 ) -> runs.Run:
     """Builds what an experiment describes, and trains it. Arguments and errors as the regimes'."""
-    if folder.exists() and not resume:  # before minutes of decoding
+    if folder.exists() and not (resume or restarted(folder)):  # before minutes of decoding
         raise InputError(runs.occupied(folder))
     split, origin = experiment.splits()
     net, goal = experiment.chain(split, origin), experiment.goal()
@@ -41,16 +42,27 @@ def start(
     return transfer(net, goal, origin, split, pretrained=pretrained, **given)
 
 
-def ensure(experiment: Experiment, folder: Path, *, pretrained: Path | None = None) -> runs.Run:
+def ensure(
+    experiment: Experiment, folder: Path, *, pretrained: Path | None = None, logger: Logger | None = None
+) -> runs.Run:
     """The finished run of an experiment: trained, continued, or read back if it is there already.
 
     Raises:
         InputError: the folder holds another experiment.
     """
+    if is_finished(experiment, folder):
+        return runs.open_run(folder)
+    return start(experiment, folder, resume=folder.exists(), pretrained=pretrained, logger=logger)
+
+
+def is_finished(experiment: Experiment, folder: Path) -> bool:
+    """Whether the folder holds the finished run of an experiment; False where it is begun, or not there.
+
+    Raises:
+        InputError: the folder holds another experiment, or no run.
+    """
     if not folder.exists():
-        return start(experiment, folder, pretrained=pretrained)
+        return False
     if runs.read_experiment(folder) != experiment:
         raise InputError(f"{folder} holds another experiment (other epochs or data?); give another --out")
-    if runs.status(folder) == "finished":
-        return runs.open_run(folder)
-    return start(experiment, folder, resume=True, pretrained=pretrained)
+    return runs.status(folder) == "finished"

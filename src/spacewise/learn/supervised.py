@@ -16,6 +16,7 @@ from spacewise.learn import state
 from spacewise.learn.batches import Batches
 from spacewise.learn.embed import fabric, strategy
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some
+from spacewise.learn.processes import check_shared, launch, mark_job, share, together
 from spacewise.learn.supervised_training import SupervisedTraining
 from spacewise.learn.training import Logger
 from spacewise.nets.chain import Chain, output_sizes
@@ -57,19 +58,22 @@ def supervised(
     turns = _turns(net, objective, chosen, split, seed)
     chosen = chosen.model_copy(update={"alternate": turns[1].texts() if len(turns) > 1 else []})
     experiment = runs.describe(net, objective.texts(), split, chosen, seed)
-    refuse_or_resume(out, experiment, split, resume)
+    resume = refuse_or_resume(out, experiment, split, resume)
     images = _images(net, turns, split, chosen)
     under = [terms.spaces for terms in turns] + ([[objective.terms[0].space]] if chosen.pretrain else [])
     lightning = fabric(chosen.precision, strategy=strategy(net, under))
-    lightning.launch()
-    lightning.barrier()  # whoever looks for the folder has done so before it is made
+    launch(lightning, out, resume, experiment, [(split, images)])
     batches = make_batches(images, split, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
         runs.create(out, experiment, split, split.leaks(images.digests))
+        mark_job(out)
     if not (out / state.FILE).is_file():
         net.preprocess.fit(some(images, split.train), split.source.amplitude)
-    lightning.barrier()
-    with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
+    check_shared(lightning, out)
+    with (
+        together(lightning),
+        torch.random.fork_rng(),
+    ):  # dropout is seeded step by step: whoever draws next must not notice
         SupervisedTraining(net, turns, split, batches, out, experiment, lightning, logger).run()
     run = runs.Run(out, experiment, net, split)
     run.load("best")
@@ -116,7 +120,7 @@ def make_batches(images: Decoded, split: Split, settings: Supervised, seed: int,
         shift=settings.shift,
         copies=settings.copies,
         seed=seed,
-        share=(lightning.global_rank, lightning.world_size),
+        share=share(lightning),
         per_class=settings.per_class,
         flip=settings.flip,
         crop=settings.crop,

@@ -9,8 +9,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from spacewise.experiment import Experiment
-from spacewise.learn.batches import Batches, mixed
+from spacewise.learn.batches import Batches
 from spacewise.learn.embed import Selected
+from spacewise.learn.processes import share
 from spacewise.learn.schedule import forget, set_rate
 from spacewise.learn.training import Logger, Training, Turn
 from spacewise.nets.chain import Chain
@@ -33,7 +34,7 @@ class SupervisedTraining(Training):
         logger: Logger | None,
     ) -> None:
         spaces = sorted({space for each in objectives for space in each.spaces})
-        model = Selected(net, spaces, sorted({"classifier"} & {*net.spaces} - {*spaces}))
+        model = Selected(net, spaces, sorted({"classifier"} & {*net.spaces} - {*spaces}), share(lightning))
         turns = [(objective, [net]) for objective in objectives]
         super().__init__(net, model, turns, split, batches, out, experiment, lightning, logger)
 
@@ -47,7 +48,7 @@ class SupervisedTraining(Training):
         done = self.done
         for number, turn in enumerate(self.turns):
             self.prepare(turn, done)
-            self.seed_dropout(mixed(self.seed, (5, 9)[number], done, self.fabric.global_rank))
+            self.seed_dropout((5, 9)[number])
             spaces, whole = self.gathered(self.model(images), labels)
             first = number == 0 and self.share(done) < self.settings.pretrain
             total, terms = turn.objective(spaces, whole, first=first)

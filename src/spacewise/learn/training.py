@@ -21,6 +21,8 @@ from spacewise import files
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.learn import state
+from spacewise.learn.batches import mixed
+from spacewise.learn.global_batch import Gathered
 from spacewise.learn.schedule import optimizer as make_optimizer
 from spacewise.learn.validation import validate
 from spacewise.nets.chain import Chain
@@ -36,7 +38,7 @@ SHARES = {
     "coverage": ("confident", "pseudo_labelled"),
     "judged": ("judged", "confident"),
 }
-SAVE_EVERY = 10.0  # seconds between states within an epoch; writing one takes some 15 ms
+SAVE_AFTER = 50.0  # times what the last state cost: at most 2 % of the time goes into states, and a kill loses seconds
 BEYOND = 1e6  # a term of this size has left what a network can learn from, also while it is finite
 
 
@@ -102,7 +104,7 @@ class Training(ABC):
         if (out / state.FILE).is_file():
             self.sums, self.facts = state.restore(out, self.modules, self.optimizers)
             self.sums = {name: value.to(lightning.device) for name, value in self.sums.items()}
-        self.saved = time.monotonic()
+        self.saved, self.cost = time.monotonic(), 0.0  # when a state was last saved, and in how many seconds
 
     @abstractmethod
     def step(self, batch: Any) -> None:
@@ -124,11 +126,10 @@ class Training(ABC):
     def run(self) -> None:
         """The whole training."""
         with interruptible() as asked, self.progress() as advance:
-            interrupted = self.together(asked)
             if 0 in self.settings.keep and self.facts["epoch"] == self.facts["step"] == 0:
                 self.write_weights("epoch0", 0)
             while not self.finished():
-                self.epoch(interrupted, advance)
+                self.epoch(asked, advance)
         if self.fabric.is_global_zero:
             self.finish()
         self.fabric.barrier()
@@ -139,11 +140,18 @@ class Training(ABC):
         files.write_tensors(self.out / "weights" / "last.safetensors", self.net.state_dict())
         self.record("finished")
 
-    def together(self, asked: Callable[[], bool]) -> Callable[[], bool]:
-        """All processes stop after the same step, whichever of them was asked to."""
+    def together(self, *asked: bool) -> list[bool]:
+        """What one process is asked to do, all do after the same step."""
         if self.fabric.world_size == 1:
-            return asked
-        return lambda: self.fabric.strategy.reduce_boolean_decision(asked(), all=False)
+            return list(asked)
+        votes = torch.tensor(asked, dtype=torch.float32, device=self.fabric.device)
+        counted = cast(Tensor, self.fabric.all_reduce(votes, reduce_op="sum"))
+        return [bool(count) for count in counted.tolist()]
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a state, by the clock of the process that writes it."""
+        return self.fabric.is_global_zero and time.monotonic() - self.saved > SAVE_AFTER * self.cost
 
     def epoch(self, interrupted: Callable[[], bool], advance: Callable[[int, str], None]) -> None:
         """The rest of the epoch that the state stands in, its validation and its line of the log."""
@@ -158,8 +166,8 @@ class Training(ABC):
             self.step(batch)
             self.facts["step"] += 1
             advance(number * len(self.batches) + self.facts["step"], self.note())
-            stop = interrupted()
-            if stop or time.monotonic() - self.saved > SAVE_EVERY:
+            stop, due = self.together(interrupted(), self.due)
+            if stop or due:
                 self.save(epoch_seconds=time.monotonic() - began)
             if stop:
                 raise KeyboardInterrupt
@@ -181,8 +189,12 @@ class Training(ABC):
         for each in self.turns:
             each.wrapped.zero_grad()
 
-    def seed_dropout(self, seed: int) -> None:
-        """What `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there."""
+    def seed_dropout(self, stage: int) -> None:
+        """The same in all processes, since each draws for the whole batch.
+
+        It is what `torch.manual_seed` does, without the stack trace that it keeps for a GPU that is not there.
+        """
+        seed = mixed(self.seed, stage, self.done, 0)
         torch.default_generator.manual_seed(seed)
         if self.fabric.device.type == "cuda":
             torch.cuda.manual_seed(seed)
@@ -190,9 +202,9 @@ class Training(ABC):
     def gathered(self, spaces: Mapping[str, Tensor], labels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The global batch: a loss that compares samples sees those of all processes.
 
-        Each process then holds the same loss. The backward pass of the gathering sums the processes'
-        gradients, and the data-parallel wrapper averages them, so that the gradient is that of one
-        process with the global batch.
+        Each process then holds the same loss. The backward pass of the gathering makes up for the mean
+        that the data-parallel wrapper takes, so that the gradient is that of one process with the
+        global batch.
         """
         if self.fabric.world_size == 1:
             return dict(spaces), labels
@@ -201,8 +213,7 @@ class Training(ABC):
 
     def gather(self, values: Tensor, *, sync_grads: bool = False) -> Tensor:
         """Rows of all processes, in the order of their ranks."""
-        gathered = self.fabric.all_gather(values, sync_grads=sync_grads)
-        return cast(Tensor, gathered).flatten(0, 1)
+        return cast(Tensor, Gathered.apply(values if sync_grads else values.detach()))
 
     def add(self, **values: Tensor) -> None:
         for name, value in values.items():
@@ -220,7 +231,7 @@ class Training(ABC):
         more = sorted(self.sums.keys() - {*counted, *terms})
         row |= {name: float(self.sums[name] / steps) for name in [*terms, *more]}
         self.check_finite(row)
-        row |= self.fabric.broadcast(self.validate())  # normalisation differs between processes: one decides
+        row |= self.fabric.broadcast(self.validate())  # hosts may round differently: one decides
         self.check_finite(row)
         row |= self.costs(seconds)
         self.facts["log"].append(row)
@@ -296,12 +307,14 @@ class Training(ABC):
 
     def save(self, **more: float) -> None:
         """Writes the state, unless the running epoch has left the finite numbers."""
-        self.saved = time.monotonic()
+        began = time.monotonic()
         self.check_finite({"epoch": self.facts["epoch"] + 1} | self.means())
         if self.fabric.is_global_zero:
             state.save(self.out, self.modules, self.optimizers, self.sums, self.facts | more)
             if self.facts["log"] and not more:
                 self.write_log()
+        self.saved = time.monotonic()
+        self.cost = self.saved - began
 
     def means(self) -> dict[str, float]:
         """The running epoch's sums over its steps so far."""

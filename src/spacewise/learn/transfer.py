@@ -18,6 +18,7 @@ from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some, training_images
 from spacewise.learn.pretraining import check_pretraining, pretrain
+from spacewise.learn.processes import check_shared, launch, mark_job, share, together
 from spacewise.learn.streams import Stream, Streams, View
 from spacewise.learn.training import Logger
 from spacewise.learn.transfer_training import TransferTraining
@@ -75,14 +76,13 @@ def transfer(
     _check(chosen, objectives, source, target)
     experiment = runs.describe(net, objective.texts(), target, chosen, seed, origin=source)
     chosen = cast(Transfer, experiment.regime)  # its terms in the one way to write them
-    refuse_or_resume(out, experiment, target, resume, origin=source)
+    resume = refuse_or_resume(out, experiment, target, resume, origin=source)
     images = {"source": decoded(source.source, net.branch("source").size), "target": decoded(target.source, net.size)}
     fits(net.branch("source"), images["source"], source, option="source_bands")
     fits(net, images["target"], target)
     usable = replace(target, unlabelled=readable(target.unlabelled, images["target"]))
     lightning = fabric(chosen.precision, strategy=_strategy())
-    lightning.launch()
-    lightning.barrier()  # whoever looks for the folder has done so before it is made
+    launch(lightning, out, resume, experiment, [(source, images["source"]), (target, images["target"])])
     streams = _streams(images, source, usable, chosen, objectives, seed, lightning)
     begun = (out / state.FILE).is_file()
     if not begun:
@@ -93,10 +93,14 @@ def transfer(
         leaks = [*target.leaks(images["target"].digests), *leaks, *across]
         named, unused = skipped(target.source, images["target"]), len(target.unlabelled) - len(usable.unlabelled)
         runs.create(out, experiment, target, leaks, origin=source, skipped=named, unused=unused)
-    lightning.barrier()
+        mark_job(out)
+    check_shared(lightning, out)
     if not begun:
         _begin(net, chosen, source, usable, images, out, seed, pretrained, logger)
-    with torch.random.fork_rng():  # dropout is seeded step by step: whoever draws next must not notice
+    with (
+        together(lightning),
+        torch.random.fork_rng(),
+    ):  # dropout is seeded step by step: whoever draws next must not notice
         TransferTraining(net, objectives, usable, streams, out, experiment, lightning, logger).run()
     net.requires_grad_(True)  # what was frozen is so no longer
     run = runs.Run(out, experiment, net, target, origin=source)
@@ -192,13 +196,12 @@ def _streams(
 ) -> Streams:
     """This process's share of the three streams."""
     view = View(settings.shift, settings.flip, settings.crop)
-    share = (lightning.global_rank, lightning.world_size)
 
     def stream(name: str, domain: str, part: Part, batch: int, number: int, *, labelled: bool = True) -> Stream:
         labels = torch.tensor(part.labels) if labelled else torch.full((len(part),), -1)
         rows = torch.from_numpy(part.rows)
         its = images[domain].images
-        return Stream(name, its, rows, labels, batch=batch, view=view, seed=mixed(seed, number), share=share)
+        return Stream(name, its, rows, labels, batch=batch, view=view, seed=mixed(seed, number), share=share(lightning))
 
     everything = training_images(target)
     labelled = stream("labelled target samples", "target", target.train, settings.target_batch, 1)

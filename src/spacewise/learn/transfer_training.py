@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from spacewise.experiment import Experiment
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import Selected
+from spacewise.learn.global_batch import Share
+from spacewise.learn.processes import share
 from spacewise.learn.schedule import set_rate
 from spacewise.learn.streams import Step, Streams
 from spacewise.learn.training import Logger, Training
@@ -26,14 +28,14 @@ ALWAYS = ("classifier", "probability")  # what accuracy and pseudo-labels are re
 class Both(nn.Module):
     """Both branches in one pass: spaces by name for each domain that has images."""
 
-    def __init__(self, net: YShaped, spaces: Sequence[str]) -> None:
+    def __init__(self, net: YShaped, spaces: Sequence[str], share: Share) -> None:
         super().__init__()
         self.net = net
         watched = [name for name in ALWAYS if name not in spaces]
-        self.branches = {name: Selected(net.branch(name), spaces, watched) for name in ("source", "target")}
+        self.branches = {name: Selected(net.branch(name), spaces, watched, share) for name in ("source", "target")}
 
-    def forward(self, source: Tensor | None, target: Tensor) -> dict[str, dict[str, Tensor]]:
-        found = {"target": self.branches["target"](target)}
+    def forward(self, source: Tensor | None, *target: Tensor) -> dict[str, dict[str, Tensor]]:
+        found = {"target": self.branches["target"](*target)}
         return found if source is None else found | {"source": self.branches["source"](source)}
 
     def train(self, mode: bool = True) -> Both:
@@ -69,7 +71,16 @@ class TransferTraining(Training):
         for part in frozen:
             part.requires_grad_(False)
         super().__init__(
-            net, Both(net, spaces), turns, split, streams, out, experiment, lightning, logger, frozen=frozen
+            net,
+            Both(net, spaces, share(lightning)),
+            turns,
+            split,
+            streams,
+            out,
+            experiment,
+            lightning,
+            logger,
+            frozen=frozen,
         )
 
     @property
@@ -80,7 +91,7 @@ class TransferTraining(Training):
         done = self.done
         for number, turn in enumerate(self.turns):
             rate = set_rate(turn.optimizer, turn.settings, self.share(done))
-            self.seed_dropout(mixed(self.seed, (5, 9)[number], done, self.fabric.global_rank))
+            self.seed_dropout((5, 9)[number])
             turn.objective.reseed(mixed(self.seed, 12, number, done))
             spaces, labels = self.both(batch, unlabelled=turn.objective.aligns)
             total, terms = turn.objective.across(spaces["source"], spaces["target"], labels)
@@ -93,12 +104,11 @@ class TransferTraining(Training):
 
     def both(self, batch: Step, *, unlabelled: bool) -> tuple[dict[str, dict[str, Tensor]], tuple[Tensor, Tensor]]:
         """Spaces and labels of both domains on the global batch; the target's unlabelled samples where asked for."""
-        images, labels = self.on_device(batch.target)
-        if unlabelled and batch.unlabelled:
-            more, without = self.on_device(batch.unlabelled)
-            images, labels = torch.cat([images.to(more.dtype), more]), torch.cat([labels, without])
+        taken = [batch.target, *([batch.unlabelled] if unlabelled and batch.unlabelled else [])]
+        images, known_or_not = zip(*(self.on_device(values) for values in taken), strict=True)
+        labels = torch.cat(known_or_not)
         theirs, known = self.on_device(batch.source) if batch.source else (None, labels[:0])
-        found = self.model(theirs, images)
+        found = self.model(theirs, *images)
         target, labels = self.gathered(found["target"], labels)
         if "source" not in found:
             return {"source": {}, "target": target}, (known, labels)

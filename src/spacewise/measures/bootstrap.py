@@ -10,20 +10,25 @@ the bootstrap knows only what it has seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+BLOCK_VALUES = 2**21
+"""Numbers of resamples held at once: 16 MB."""
 
 
 def mean_interval(
     values: np.ndarray, groups: np.ndarray, *, samples: int, confidence: float, seed: int
 ) -> tuple[float, float]:
-    """Bootstrap interval of the mean of `values` (sample,), small integers or booleans.
+    """Bootstrap interval of the mean of `values` (sample,).
 
     Groups with the same sum and size are interchangeable, so how often each *kind* of group is drawn
     is multinomial. This is the bootstrap itself, not an approximation, at the cost of a few kinds.
 
     Args:
-        values: (sample,) booleans, integers or real numbers; memory grows with the kinds, and of real numbers each
-            sample is one: 8 bytes a sample and resample.
+        values: (sample,) booleans, integers or real numbers; of real numbers each group is a kind of its own, and
+            time grows with samples times resamples (a million and a thousand: about a minute).
         groups: (sample,) codes 0 … g-1.
         samples: number of resamples.
         confidence: covered share, 0.95.
@@ -31,10 +36,20 @@ def mean_interval(
     """
     sizes = np.bincount(groups)
     sums = np.bincount(groups, weights=values)
-    kinds, number = np.unique(np.column_stack([sums, sizes]), axis=0, return_counts=True)
+    kinds, number = np.unique(sums + 1j * sizes, return_counts=True)  # a pair as one number
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(len(sizes), number / len(sizes), size=samples)
-    return interval((drawn @ kinds[:, 0]) / (drawn @ kinds[:, 1]), confidence)
+    figures = []
+    for size in resamples(samples, len(kinds)):
+        drawn = generator.multinomial(len(sizes), number / len(sizes), size=size).astype(np.float64)
+        figures.append((drawn @ kinds.real) / (drawn @ kinds.imag))
+    return interval(np.concatenate(figures), confidence)
+
+
+def resamples(samples: int, width: int) -> Iterator[int]:
+    """How many resamples to draw at once, in turn, where each takes `width` numbers."""
+    step = max(1, BLOCK_VALUES // width)
+    for start in range(0, samples, step):
+        yield min(step, samples - start)
 
 
 def weights(groups: np.ndarray, samples: int, generator: np.random.Generator) -> np.ndarray:

@@ -13,16 +13,25 @@ import numpy as np
 import pandas as pd
 
 from spacewise.errors import InputError
+from spacewise.measures.blocks import blocks
 
 
 def matrix(name: str, values: Any, *, columns: int | None = None, rows: int | None = None) -> np.ndarray:
-    """`values` as a finite (sample, dimension) array in its own dtype; `columns`, `rows` fix its sizes."""
+    """`values` as a finite (sample, dimension) array in its own dtype; `columns`, `rows` fix its sizes.
+
+    A memory map stays one; it is read through once, block by block.
+    """
+    return _finite(name, shaped(name, values, columns=columns, rows=rows))
+
+
+def shaped(name: str, values: Any, *, columns: int | None = None, rows: int | None = None) -> np.ndarray:
+    """As `matrix`, but whether the numbers are finite is not looked at."""
     array = _array(name, values)
     if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
         raise _shape_error(name, "numbers (sample, dimension)", array)
     if columns is not None and array.shape[1] != columns:
         raise InputError(f"{name}: {array.shape[1]} columns, expected {columns} as in the array beside it")
-    return _finite(name, _long(name, array, rows))
+    return _long(name, array, rows)
 
 
 def vector(name: str, values: Any, *, length: int | None = None) -> np.ndarray:
@@ -104,7 +113,14 @@ def _long(name: str, array: np.ndarray, length: int | None) -> np.ndarray:
 
 
 def _finite(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-        raise InputError(f"{name}: NaN or infinite in {bad.sum()} samples, first {int(np.argmax(bad))}")
+    if array.dtype.kind != "f":
+        return array
+    bad, first = 0, 0
+    for part, block in blocks(array):
+        if not np.isfinite(block).all():
+            rows = ~np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+            first = first if bad else part.start + int(np.argmax(rows))
+            bad += int(rows.sum())
+    if bad:
+        raise InputError(f"{name}: NaN or infinite in {bad} samples, first {first}")
     return array

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from spacewise.measures.blocks import Advance
 from spacewise.measures.products import Space
+from spacewise.measures.sampling import paced
 
 TILE = 512
 """Samples of a tile, about: 1 MB of single-precision distances, which a processor's second cache holds."""
@@ -55,7 +57,9 @@ class Group:
     sizes: np.ndarray
 
 
-def own_and_other(place: Space, codes: np.ndarray, tile: int = TILE) -> tuple[np.ndarray, np.ndarray]:
+def own_and_other(
+    place: Space, codes: np.ndarray, tile: int = TILE, advance: Advance | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean distances (sample,) to the others of its class (0 where it is alone) and to the nearest other class.
 
     In units of the space's scale. The nearest other class is that of the least mean distance.
@@ -64,6 +68,7 @@ def own_and_other(place: Space, codes: np.ndarray, tile: int = TILE) -> tuple[np
         place: the samples.
         codes: (sample,) classes 0 … c-1, two or more.
         tile: samples of a tile, about.
+        advance: is told how many more samples are done.
     """
     import torch
 
@@ -71,11 +76,13 @@ def own_and_other(place: Space, codes: np.ndarray, tile: int = TILE) -> tuple[np
     order = np.empty(len(codes), dtype=np.int64)
     room = torch.empty(4 * tile * tile)
     groups = _groups(place, codes, tile)
+    tiles = sum(len(group.tiles) for group in groups)
+    more = paced(advance, len(codes), tiles * (tiles + 1) // 2)
     for number, group in enumerate(groups):
-        _within(place, group, own, other, room)
-        rows = replace(group, tiles=[_turned(columns) for columns in group.tiles])
+        _within(place, group, own, other, room, more)
+        rows = replace(group, tiles=[turned(columns) for columns in group.tiles])
         for columns in groups[number + 1 :]:
-            _between(place, rows, columns, other, room)
+            _between(place, rows, columns, other, room, more)
         for each in group.tiles:
             order[each.samples] = np.arange(each.span.start, each.span.stop)
     return own[order], other[order]
@@ -94,8 +101,8 @@ def distances(place: Space, rows: Tile, columns: Tile, room: Any) -> Any:
     near = _near(place, found, rows, columns)
     if near is not None and near[0].size > OPEN_SHARE * found.numel():
         origin = _mean(place, rows, columns)
-        rows, columns = (_seen_from(place, each, origin, torch.float64) for each in (rows, columns))
-        rows = _turned(rows)
+        rows, columns = (seen_from(place, each, origin, torch.float64) for each in (rows, columns))
+        rows = turned(rows)
         found = rows.stored @ columns.stored.T
         near = _near(place, found, rows, columns)
     found.sqrt_()
@@ -109,20 +116,20 @@ def _groups(place: Space, codes: np.ndarray, tile: int) -> list[Group]:
     import torch
 
     groups, start = [], 0
-    for parts in _parts(codes, tile):
+    for shared in parts(codes, tile):
         tiles = []
-        for part in parts:
+        for part in shared:
             samples, bounds = np.concatenate(part), np.cumsum([0, *map(len, part)])
             span = slice(start, start + len(samples))
             blank = Tile(samples, span, bounds.tolist(), None, 0.0)
-            tiles.append(_seen_from(place, blank, place.centre, torch.float32))
+            tiles.append(seen_from(place, blank, place.centre, torch.float32))
             start = span.stop
         sizes = np.sum([np.diff(each.bounds) for each in tiles], axis=0)
         groups.append(Group(tiles, sizes))
     return groups
 
 
-def _parts(codes: np.ndarray, tile: int) -> Iterator[list[list[np.ndarray]]]:
+def parts(codes: np.ndarray, tile: int) -> Iterator[list[list[np.ndarray]]]:
     """Samples by group, by tile, by class: a class too large for a tile in parts, smaller ones several to a tile."""
     classes = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     waiting: list[np.ndarray] = []
@@ -140,12 +147,12 @@ def _parts(codes: np.ndarray, tile: int) -> Iterator[list[list[np.ndarray]]]:
         yield [waiting]
 
 
-def _seen_from(place: Space, tile: Tile, origin: np.ndarray, precision: Any) -> Tile:
+def seen_from(place: Space, tile: Tile, origin: np.ndarray, precision: Any) -> Tile:
     """The tile's samples as columns, seen from the origin (dimension,)."""
     import torch
 
-    points = place.points[tile.samples]
-    if precision == torch.float64:
+    points = place.take(tile.samples)
+    if precision == torch.float64 or points.dtype != np.float32:
         points = points.astype(np.float64)
     points = points - origin.astype(points.dtype)  # any origin serves, if it is the same for rows and columns
     points /= place.scale
@@ -157,10 +164,10 @@ def _seen_from(place: Space, tile: Tile, origin: np.ndarray, precision: Any) -> 
 
 
 def _mean(place: Space, *tiles: Tile) -> np.ndarray:
-    return place.points[np.concatenate([each.samples for each in tiles])].mean(axis=0, dtype=np.float64)
+    return place.take(np.concatenate([each.samples for each in tiles])).mean(axis=0, dtype=np.float64)
 
 
-def _turned(columns: Tile) -> Tile:
+def turned(columns: Tile) -> Tile:
     """Columns as rows, so that the product of both is the squared distance."""
     stored = columns.stored.clone()
     stored[:, :-2] *= -2
@@ -184,7 +191,7 @@ def _near(place: Space, squares: Any, rows: Tile, columns: Tile) -> tuple[np.nda
     return row[apart], column[apart]
 
 
-def _add(sums: np.ndarray, found: Any, bounds: list[int]) -> None:
+def add(sums: np.ndarray, found: Any, bounds: list[int]) -> None:
     """Adds to sums (row, class) the distances (row, column) to the columns of each class."""
     if len(bounds) == 2:
         sums[:, 0] += found.sum(dim=1).numpy()
@@ -199,39 +206,41 @@ def _add(sums: np.ndarray, found: Any, bounds: list[int]) -> None:
     sums += (found @ torch.nn.functional.one_hot(classes).to(found.dtype)).numpy()
 
 
-def _within(place: Space, group: Group, own: np.ndarray, other: np.ndarray, room: Any) -> None:
+def _within(place: Space, group: Group, own: np.ndarray, other: np.ndarray, room: Any, more: Advance) -> None:
     """Fills in what the samples of one group are to one another."""
     import torch
 
     origin = _mean(place, *group.tiles)
-    tiles = [_seen_from(place, each, origin, torch.float32) for each in group.tiles]
+    tiles = [seen_from(place, each, origin, torch.float32) for each in group.tiles]
     for number, columns in enumerate(tiles):
-        rows, lengths = _turned(columns), np.diff(columns.bounds)
+        rows, lengths = turned(columns), np.diff(columns.bounds)
         mine = np.arange(len(columns.samples)), np.repeat(np.arange(len(lengths)), lengths)
         sums = np.zeros((len(columns.samples), len(lengths)))
-        _add(sums, distances(place, rows, columns, room), columns.bounds)
+        add(sums, distances(place, rows, columns, room), columns.bounds)
         own[columns.span] += sums[mine]
         sums[mine] = np.inf
         _lower(other, columns, sums, group.sizes)
+        more(len(tiles) - number)
         for further in tiles[number + 1 :]:  # of the same class
             found = distances(place, rows, further, room)
-            _add(own[columns.span, None], found, further.bounds)
-            _add(own[further.span, None], found.T, columns.bounds)
+            add(own[columns.span, None], found, further.bounds)
+            add(own[further.span, None], found.T, columns.bounds)
     for columns in tiles:
         mates = np.repeat(group.sizes, np.diff(columns.bounds)) - 1 if len(tiles) == 1 else group.sizes - 1
         own[columns.span] /= np.maximum(mates, 1)
 
 
-def _between(place: Space, rows: Group, columns: Group, other: np.ndarray, room: Any) -> None:
+def _between(place: Space, rows: Group, columns: Group, other: np.ndarray, room: Any, more: Advance) -> None:
     """Lowers the distance to the nearest other class for the samples of two groups."""
     right_sums = [np.zeros((len(right.samples), len(rows.sizes))) for right in columns.tiles]
     for left in rows.tiles:
         left_sums = np.zeros((len(left.samples), len(columns.sizes)))
         for right, sums in zip(columns.tiles, right_sums, strict=True):
             found = distances(place, left, right, room)
-            _add(left_sums, found, right.bounds)
-            _add(sums, found.T, left.bounds)
+            add(left_sums, found, right.bounds)
+            add(sums, found.T, left.bounds)
         _lower(other, left, left_sums, columns.sizes)
+        more(len(columns.tiles))
     for right, sums in zip(columns.tiles, right_sums, strict=True):
         _lower(other, right, sums, rows.sizes)
 

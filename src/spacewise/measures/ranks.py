@@ -13,33 +13,44 @@ import numpy as np
 import pandas as pd
 
 from spacewise.measures import products
+from spacewise.measures.blocks import Advance
 from spacewise.measures.products import Side, Space
+from spacewise.measures.sampling import paced
+
+COLUMNS = 4
+"""Tiles of a large class that are searched at once."""
 
 OPEN_SHARE = 1 / 256
 """Share of a tile left open above which a finer product costs less than measuring."""
 
 
-def first_hits(place: Space, codes: np.ndarray) -> np.ndarray:
-    """Rank (sample,) from 1 of the nearest sample of the same class; 0 where there is no other.
+def first_hits(place: Space, codes: np.ndarray, queries: np.ndarray, advance: Advance | None = None) -> np.ndarray:
+    """Rank (query,) from 1 of the nearest sample of the same class; 0 where there is no other.
 
     Samples at equal distance are ordered by index; a sample does not find itself.
 
     Args:
         place: the samples.
         codes: (sample,) classes 0 … c-1.
+        queries: (query,) samples that ask, each once; all are searched.
+        advance: is told how many more are answered.
     """
-    reach, hits = nearest_of_class(place, codes)
-    queries = np.flatnonzero(hits >= 0)
-    ranks = np.zeros(len(place), dtype=np.int64)
+    reach, hits = nearest_of_class(place, codes, queries)
+    asking = np.flatnonzero(hits >= 0)
+    ranks = np.zeros(len(queries), dtype=np.int64)
+    rows, reach, hits = queries[asking], reach[asking], hits[asking]
     # a query was counted itself: nearer than its hit, or tied and of a lower index
-    itself = (reach[queries] > 0) | (queries < hits[queries])
-    ranks[queries] = 1 + _before(place, queries, reach, hits) - itself
+    itself = (reach > 0) | (rows < hits)
+    tiles = len(_starts(len(place.first)))
+    ranks[asking] = 1 + _before(place, rows, reach, hits, paced(advance, len(queries), tiles)) - itself
     return ranks
 
 
-def nearest_of_class(place: Space, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance (sample,) and index (sample,) of the nearest other sample of the class; infinite and -1 without."""
+def nearest_of_class(place: Space, codes: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (query,) and index (query,) of the nearest other sample of the class; infinite and -1 without."""
     reach, hits = np.full(len(codes), np.inf), np.full(len(codes), -1)
+    asking = np.zeros(len(codes), dtype=bool)
+    asking[queries] = True
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes)
     ends = np.cumsum(sizes)
@@ -47,16 +58,20 @@ def nearest_of_class(place: Space, codes: np.ndarray) -> tuple[np.ndarray, np.nd
     while start < len(order):  # whole classes, as many as fit a quarter of a tile
         fitting = int(np.searchsorted(ends, start + products.TILE // 4, side="right"))
         end = int(ends[max(fitting - 1, codes[order[start]])])
-        _search_classes(place, codes, order[start:end], reach, hits)
+        members = np.sort(order[start:end])
+        same = pd.DataFrame({"class": codes[members], "group": place.group[members]})
+        columns = members[same.groupby(["class", "group"]).cumcount() < 2]  # a third copy is nobody's nearest
+        rows = members[asking[members]]
+        for first in range(0, len(columns) if len(rows) else 0, COLUMNS * products.TILE):
+            _search_classes(place, codes, rows, columns[first : first + COLUMNS * products.TILE], reach, hits)
         start = end
-    return reach, hits
+    return reach[queries], hits[queries]
 
 
-def _search_classes(place: Space, codes: np.ndarray, members: np.ndarray, reach: np.ndarray, hits: np.ndarray) -> None:
-    """Fills reach and hits of the members, which are all samples of some classes."""
-    members = np.sort(members)
-    same = pd.DataFrame({"class": codes[members], "group": place.group[members]})
-    columns = members[same.groupby(["class", "group"]).cumcount() < 2]  # a third copy is nobody's nearest
+def _search_classes(
+    place: Space, codes: np.ndarray, members: np.ndarray, columns: np.ndarray, reach: np.ndarray, hits: np.ndarray
+) -> None:
+    """Lowers reach and hits of the members where one of the columns is nearer than what is there already."""
     step = max(1, products.TILE**2 // len(columns))
     rights: dict[Any, Side] = {}
     for start in range(0, len(members), step):
@@ -85,25 +100,27 @@ def _maybe_nearest(left: Side, right: Side, barred: np.ndarray) -> np.ndarray:
 
 
 def _keep_best(place: Space, rows: np.ndarray, columns: np.ndarray, reach: np.ndarray, hits: np.ndarray) -> None:
+    """Keeps the nearest of the pairs of each row, the first of several, where it is nearer than what was kept."""
     found = place.distances(rows, columns)
     order = np.lexsort((columns, found, rows))
     best = order[np.flatnonzero(np.diff(rows[order], prepend=-1))]
+    best = best[found[best] < reach[rows[best]]]  # of equal distance: what was kept has the lower index
     reach[rows[best]], hits[rows[best]] = found[best], columns[best]
 
 
-def _before(place: Space, queries: np.ndarray, reach: np.ndarray, hits: np.ndarray) -> np.ndarray:
+def _before(place: Space, queries: np.ndarray, reach: np.ndarray, hits: np.ndarray, more: Advance) -> np.ndarray:
     """How many samples, the query among them, come before its hit: (query,)."""
     precision = products.precisions()[0]
-    tiles = [np.arange(len(place.first))[start : start + products.TILE] for start in _starts(len(place.first))]
-    rights = [products.side(place, place.first[tile], precision) for tile in tiles]
+    parts = [slice(start, start + products.TILE) for start in _starts(len(queries))]
+    lefts = [products.side(place, queries[part], precision) for part in parts]
     before = np.zeros(len(queries), dtype=np.int64)
-    for number, start in enumerate(_starts(len(queries))):
-        rows = queries[start : start + products.TILE]
-        same = number < len(tiles) and np.array_equal(rows, place.first[tiles[number]])
-        left = rights[number] if same else products.side(place, rows, precision)
-        counts = before[start : start + products.TILE]
-        for tile, right in zip(tiles, rights, strict=True):
-            _count_tile(place, rows, tile, (left, right), (reach[rows], hits[rows]), counts)
+    for number, start in enumerate(_starts(len(place.first))):
+        tile = np.arange(start, min(start + products.TILE, len(place.first)))
+        same = number < len(parts) and np.array_equal(place.first[tile], queries[parts[number]])
+        right = lefts[number] if same else products.side(place, place.first[tile], precision)
+        for part, left in zip(parts, lefts, strict=True):
+            _count_tile(place, queries[part], tile, (left, right), (reach[part], hits[part]), before[part])
+        more(1)
     return before
 
 

@@ -14,10 +14,14 @@ import pandas as pd
 
 from spacewise.errors import InputError
 from spacewise.measures import checks
+from spacewise.measures.blocks import Advance, blocks
+from spacewise.measures.moments import nearest_mean, of_codes
 from spacewise.measures.nearest import nearest_accuracy
 
 
-def margin_ratio(features: Any, labels: Any, train_features: Any, train_labels: Any) -> np.ndarray:
+def margin_ratio(
+    features: Any, labels: Any, train_features: Any, train_labels: Any, *, advance: Advance | None = None
+) -> np.ndarray:
     """Distance to the own class's training mean over that to the nearest other's (sample,).
 
     Below 1 the sample lies with its own class. 1 where both distances are zero (a space collapsed to
@@ -28,19 +32,23 @@ def margin_ratio(features: Any, labels: Any, train_features: Any, train_labels: 
         labels: (sample,) integer class indices.
         train_features: (train sample, dimension).
         train_labels: (train sample,) integer class indices.
+        advance: called with the number of samples of each block that is through, of training and then of these.
 
     Raises:
         InputError: malformed arrays, fewer than two classes in training.
     """
     features, labels, train, train_labels = _validate(features, labels, train_features, train_labels)
     classes, codes = np.unique(train_labels, return_inverse=True)
-    means = [train[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(classes))]
-    distances = np.stack([np.linalg.norm(features - mean, axis=1) for mean in means], axis=1)
+    means = of_codes(train, classes, codes, advance=advance).means
     known = np.isin(labels, classes)
-    samples, own = np.arange(len(labels)), np.where(known, np.searchsorted(classes, labels), 0)
-    to_own = np.where(known, distances[samples, own], np.nan)
-    distances[samples, own] = np.inf
-    to_other = distances.min(axis=1)
+    own = np.where(known, np.searchsorted(classes, labels), 0)
+    to_own, to_other = np.empty((2, len(labels)))
+    for part, block in blocks(features, width=len(classes), advance=advance):
+        points, origin = block - means[0], means - means[0]
+        gaps = points - origin[own[part]]
+        to_own[part] = np.einsum("ij,ij->i", gaps, gaps)
+        to_other[part] = nearest_mean(points, origin, own[part])
+    to_own, to_other = np.where(known, np.sqrt(to_own), np.nan), np.sqrt(to_other)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((to_own == 0) & (to_other == 0), 1.0, to_own / to_other)
 

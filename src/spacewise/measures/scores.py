@@ -8,6 +8,10 @@ Directions in which the training features do not vary (ReLU units that never fir
 Covariances are inverted by pseudo-inverse: a direction whose standard deviation is below 1e-5 of the
 largest is left out, because single-precision features cannot say more. A sample that differs in such a
 direction alone is therefore not noticed by the Mahalanobis scores; `vim` does notice it.
+
+Samples are looked at in blocks, memory maps too: beyond the arrays given, memory is that of a block and of the
+scores. Where many sets are scored against one training set, `fitted` fits once. `advance` is called with the
+number of samples of each block that is through, in every pass.
 """
 
 from __future__ import annotations
@@ -15,43 +19,46 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from spacewise.errors import InputError
 from spacewise.measures import checks
+from spacewise.measures.blocks import Advance, per_sample
+from spacewise.measures.fitted import fit_mahalanobis, fit_react, fit_relative_mahalanobis, fit_vim, free_energy
 from spacewise.measures.nearest import nearest_neighbours
-
-SMALLEST = 1e-5
-"""Standard deviation of a direction in use, singular value of a weight: relative to the largest."""
+from spacewise.measures.products import unit
 
 
-def maximum_softmax(logits: Any) -> np.ndarray:
+def maximum_softmax(logits: Any, *, advance: Advance | None = None) -> np.ndarray:
     """The largest posterior (sample,), in (0, 1] (Hendrycks and Gimpel, ICLR 2017).
 
     In double precision it reaches exactly 1, and samples tie, once the largest logit leads by about 37
     (in single precision: 17). Raises `InputError` for malformed logits (sample, class).
     """
-    values = checks.matrix("logits", logits).astype(np.float64)
-    return 1 / np.exp(values - values.max(axis=1, keepdims=True)).sum(axis=1)
+
+    def largest(block: np.ndarray) -> np.ndarray:
+        block -= block.max(axis=1, keepdims=True)
+        return 1 / np.exp(block, out=block).sum(axis=1)
+
+    return per_sample(largest, checks.matrix("logits", logits), advance=advance)
 
 
-def maximum_logit(logits: Any) -> np.ndarray:
+def maximum_logit(logits: Any, *, advance: Advance | None = None) -> np.ndarray:
     """The largest logit (sample,) (Hendrycks et al., ICML 2022). Raises `InputError` as above."""
-    return checks.matrix("logits", logits).astype(np.float64).max(axis=1)
+    return per_sample(lambda block: block.max(axis=1), checks.matrix("logits", logits), advance=advance)
 
 
-def energy(logits: Any, temperature: float = 1.0) -> np.ndarray:
+def energy(logits: Any, temperature: float = 1.0, *, advance: Advance | None = None) -> np.ndarray:
     """T logsumexp(z / T), the negative free energy (sample,) (Liu et al., NeurIPS 2020).
 
     Raises `InputError` for malformed logits (sample, class) or a temperature that is not above 0.
     """
     if not np.isfinite(temperature) or temperature <= 0:
         raise InputError(f"temperature: {temperature!r}, expected a number above 0")
-    values = checks.matrix("logits", logits).astype(np.float64)
-    return temperature * logsumexp(values / temperature, axis=1)
+    values = checks.matrix("logits", logits)
+    return per_sample(lambda block: free_energy(block, temperature), values, advance=advance)
 
 
-def mahalanobis(features: Any, train_features: Any, train_labels: Any) -> np.ndarray:
+def mahalanobis(features: Any, train_features: Any, train_labels: Any, *, advance: Advance | None = None) -> np.ndarray:
     """Minus the squared distance to the nearest class mean (sample,), under one covariance.
 
     The covariance is that of training features about their class means, shared by all classes
@@ -65,18 +72,19 @@ def mahalanobis(features: Any, train_features: Any, train_labels: Any) -> np.nda
     Raises:
         InputError: malformed arrays, lengths or dimensions that differ.
     """
-    features, train, labels = _validate(features, train_features, train_labels)
-    return -_nearest_class(features, train, labels)
+    _comparable(features, train_features)
+    return fit_mahalanobis(train_features, train_labels, advance=advance).score(features, advance=advance)
 
 
-def relative_mahalanobis(features: Any, train_features: Any, train_labels: Any) -> np.ndarray:
+def relative_mahalanobis(
+    features: Any, train_features: Any, train_labels: Any, *, advance: Advance | None = None
+) -> np.ndarray:
     """`mahalanobis` less the same for all classes as one (sample,) (Ren et al., arXiv:2106.09022).
 
     What is far from everything alike (a bright chip) cancels. Arguments and errors as `mahalanobis`.
     """
-    features, train, labels = _validate(features, train_features, train_labels)
-    background = _nearest_class(features, train, np.zeros_like(labels))
-    return background - _nearest_class(features, train, labels)
+    _comparable(features, train_features)
+    return fit_relative_mahalanobis(train_features, train_labels, advance=advance).score(features, advance=advance)
 
 
 def nearest_neighbour_score(features: Any, train_features: Any, k: int = 50) -> np.ndarray:
@@ -87,13 +95,22 @@ def nearest_neighbour_score(features: Any, train_features: Any, k: int = 50) -> 
 
     Raises `InputError` for malformed features (sample, dimension), (train sample, dimension), or k below 1.
     """
-    features, train = _pair(features, train_features)
+    train = checks.matrix("train features", train_features)
+    features = checks.matrix("features", features, columns=train.shape[1])
     depth = min(checks.whole("k", k), len(train))
-    distances, _ = nearest_neighbours(_normalised(features), _normalised(train), depth)
+    distances, _ = nearest_neighbours(unit(features), unit(train), depth)
     return -distances[:, -1]
 
 
-def react(features: Any, weight: Any, bias: Any, train_features: Any, percentile: float = 90) -> np.ndarray:
+def react(
+    features: Any,
+    weight: Any,
+    bias: Any,
+    train_features: Any,
+    percentile: float = 90,
+    *,
+    advance: Advance | None = None,
+) -> np.ndarray:
     """Energy (sample,) after activations are clipped (ReAct; Sun et al., NeurIPS 2021).
 
     Args:
@@ -106,15 +123,19 @@ def react(features: Any, weight: Any, bias: Any, train_features: Any, percentile
     Raises:
         InputError: malformed arrays, sizes that do not fit, a percentile outside 0 to 100.
     """
-    features, train = _pair(features, train_features)
-    weight, bias = _layer(weight, bias, features.shape[1])
-    if not 0 < percentile <= 100:
-        raise InputError(f"percentile: {percentile!r}, expected a number above 0, at most 100")
-    return energy(np.minimum(features, np.percentile(train, percentile)) @ weight.T + bias)
+    _comparable(features, train_features)
+    return fit_react(weight, bias, train_features, percentile, advance=advance).score(features, advance=advance)
 
 
 def vim(
-    features: Any, logits: Any, weight: Any, bias: Any, train_features: Any, dimension: int | None = None
+    features: Any,
+    logits: Any,
+    weight: Any,
+    bias: Any,
+    train_features: Any,
+    dimension: int | None = None,
+    *,
+    advance: Advance | None = None,
 ) -> np.ndarray:
     """Energy less the virtual logit (sample,) (ViM; Wang et al., CVPR 2022).
 
@@ -134,65 +155,13 @@ def vim(
         InputError: malformed arrays, sizes that do not fit, a subspace that leaves no used direction
             outside it, training features that are all the origin itself.
     """
-    features, train = _pair(features, train_features)
-    weight, bias = _layer(weight, bias, features.shape[1])
-    logits = checks.matrix("logits", logits, columns=len(weight), rows=len(features))
-    # gradients of a softmax leave the sum of its rows alone and weight decay shrinks it: nearly singular
-    origin = -np.linalg.pinv(weight, rcond=SMALLEST) @ bias
-    basis = _principal(train - origin, dimension)
-    train_residual = _residual(train - origin, basis).mean()
-    scale = (train @ weight.T + bias).max(axis=1).mean() / train_residual
-    return energy(logits) - scale * _residual(features - origin, basis)
+    _comparable(features, train_features)
+    checks.shaped("logits", logits, rows=len(features))
+    fitted = fit_vim(weight, bias, train_features, dimension, advance=advance)
+    return fitted.score(features, logits, advance=advance)
 
 
-def _nearest_class(features: np.ndarray, train: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Squared distance (sample,) to the nearest class mean under the shared covariance."""
-    classes, codes = np.unique(labels, return_inverse=True)
-    means = np.stack([train[codes == code].mean(axis=0) for code in range(len(classes))])
-    gaps = train - means[codes]
-    variances, directions = _directions(gaps.T @ gaps / len(gaps))
-    whitening = directions / np.sqrt(variances)
-    white = features @ whitening
-    return np.min([((white - mean) ** 2).sum(axis=1) for mean in means @ whitening], axis=0)
-
-
-def _directions(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The variances (used,), largest first, and directions (dimension, used) that are in use."""
-    variances, directions = np.linalg.eigh(moments)
-    used = np.flatnonzero(variances > max(variances[-1], 0) * SMALLEST**2)[::-1]
-    return variances[used], directions[:, used]
-
-
-def _principal(gaps: np.ndarray, dimension: int | None) -> np.ndarray:
-    """An orthonormal basis (feature dimension, dimension) of the principal subspace about the origin."""
-    _, directions = _directions(gaps.T @ gaps / len(gaps))
-    used = directions.shape[1]
-    if used == 0:
-        raise InputError("train features: all are the point where every logit vanishes, expected some spread")
-    size = used // 2 if dimension is None else checks.whole("dimension", dimension, least=0, most=used - 1)
-    return directions[:, :size]
-
-
-def _residual(gaps: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(gaps - (gaps @ basis) @ basis.T, axis=1)
-
-
-def _normalised(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(lengths > 0, lengths, 1)
-
-
-def _pair(features: Any, train_features: Any) -> tuple[np.ndarray, np.ndarray]:
-    train = checks.matrix("train features", train_features)
-    features = checks.matrix("features", features, columns=train.shape[1])
-    return features.astype(np.float64), train.astype(np.float64)
-
-
-def _validate(features: Any, train_features: Any, train_labels: Any) -> tuple[np.ndarray, ...]:
-    features, train = _pair(features, train_features)
-    return features, train, checks.labels("train labels", train_labels, length=len(train))
-
-
-def _layer(weight: Any, bias: Any, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    weight = checks.matrix("weight", weight, columns=dimension).astype(np.float64)
-    return weight, checks.vector("bias", bias, length=len(weight))
+def _comparable(features: Any, train_features: Any) -> None:
+    """Says early what would stop the scoring after a long fit."""
+    train = checks.shaped("train features", train_features)
+    checks.shaped("features", features, columns=train.shape[1])

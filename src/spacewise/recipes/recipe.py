@@ -13,6 +13,7 @@ from typing import Any
 from spacewise import runs
 from spacewise.errors import InputError, unknown
 from spacewise.experiment import Experiment, changed_experiment
+from spacewise.grid import Place, Task, run_all
 from spacewise.learn import ensure
 from spacewise.nets.weights import FETCH
 from spacewise.progress import console
@@ -209,18 +210,42 @@ def split_of(source: str, root: Path) -> str:
     return default(open_source(str(root), source))
 
 
-def reproduce(recipe: Recipe, asked: Asked, out: Path) -> Path:
-    """Runs a recipe as far as it has not been run, and returns the page that it made."""
+def reproduce(recipe: Recipe, asked: Asked, out: Path, place: Place | None = None) -> Path:
+    """Runs a recipe as far as it has not been run, and returns the page that it made.
+
+    Args:
+        place: where its experiments run, many at once; none: one after another in this process.
+
+    Raises:
+        InputError: what cannot be; with a place, an experiment that failed, once all others have ended.
+    """
     if recipe.prepare:
         plan(recipe, asked, out)  # what cannot be is met before the first training
         asked = recipe.prepare(recipe, asked, out)
     experiments = plan(recipe, asked, out)
+    if place is not None:
+        with place:
+            run_all(tasks(experiments, out), place, table=out / "experiments.csv")
     finished: dict[str, list[runs.Run]] = {}
     for number, planned in enumerate(experiments, start=1):
-        console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
+        if place is None:
+            console.print(f"[bold]{recipe.name}[/] {number}/{len(experiments)}: {planned.key}, fold {planned.fold}")
         first = shared_pretraining(planned.experiment, out)
         finished.setdefault(planned.key, []).append(ensure(planned.experiment, planned.folder, pretrained=first))
     return recipe.finish(recipe, finished, asked, out)
+
+
+def tasks(experiments: Sequence[Planned], out: Path) -> list[Task]:
+    """A task for each run and, before them, for each pretraining that runs share."""
+    first: dict[Path, Task] = {}
+    then: dict[Path, Task] = {}
+    for planned in experiments:
+        folder = None
+        if (pretraining := planned.experiment.pretraining()) is not None:
+            folder = pretraining_folder(pretraining, out)
+            first[folder] = Task(folder.name, pretraining, folder)
+        then[planned.folder] = Task(planned.folder.name, planned.experiment, planned.folder, pretrained=folder)
+    return [*first.values(), *then.values()]
 
 
 def shared_pretraining(experiment: Experiment, out: Path) -> Path | None:
@@ -228,11 +253,16 @@ def shared_pretraining(experiment: Experiment, out: Path) -> Path | None:
     first = experiment.pretraining()
     if first is None:
         return None
-    folder = out / "runs" / f"pretraining-{hashlib.sha256(first.yaml().encode()).hexdigest()[:8]}"
+    folder = pretraining_folder(first, out)
     if not folder.exists() or runs.status(folder) != "finished":
         console.print(f"pretraining on the source: {folder.name}")
         ensure(first, folder)
     return folder
+
+
+def pretraining_folder(pretraining: Experiment, out: Path) -> Path:
+    """Where runs that agree in their pretraining find it."""
+    return out / "runs" / f"pretraining-{hashlib.sha256(pretraining.yaml().encode()).hexdigest()[:8]}"
 
 
 def places(recipe: Recipe, given: Sequence[str]) -> dict[str, Path]:

@@ -63,12 +63,21 @@ def pairs(audit: Audit) -> list[tuple[str, str]]:
         "source's split": training.get("source_split"),
         "source's samples": _source_samples(audit),
         "copies": f"{facts['copies']}, shifted by up to {facts['shift']} pixels" if facts["copies"] else None,
+        "pairs compared": sampled(audit),
         "spacewise": training.get("spacewise"),
         "python": training.get("python"),
         "torch": training.get("torch"),
         "machine": training.get("machine"),
     }
     return [(name, str(value)) for name, value in found.items() if value not in (None, "")]
+
+
+def sampled(audit: Audit) -> str:
+    """Of how many samples recall, Silhouette and nearest neighbours are; empty where of all."""
+    sample = audit.facts.get("sample")
+    if not sample or all(size <= sample for size in audit.facts["parts"].values()):
+        return ""
+    return f"{numbers.count(sample)} samples of each part, drawn class by class, against all of it"
 
 
 def _source_samples(audit: Audit) -> str:
@@ -88,4 +97,5 @@ def commands(audit: Audit) -> list[str]:
         return []
     copies = f" --copies {facts['copies']} --shift {facts['shift']}" if facts["copies"] else ""
     weights = f" --weights {facts['weights']}" if facts["weights"] != "best" else ""
-    return ["spacewise train experiment.yaml --out RUN", f"spacewise audit RUN{copies}{weights}"]
+    sample = f" --sample {facts['sample']}" if facts.get("sample") else ""
+    return ["spacewise train experiment.yaml --out RUN", f"spacewise audit RUN{copies}{weights}{sample}"]
