@@ -164,6 +164,19 @@ def watched(run: Path, file: Path, out: Path, table: Path) -> tuple[dict[str, An
     return json.loads(said.splitlines()[-1]), rows
 
 
+def ends(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The seconds in which a shard was done, but for the last, which is a short one."""
+    return [row for before, row in pairwise(rows) if row["shards"] > before["shards"]][:-1]
+
+
+def per_processor_second(rows: list[dict[str, float]], shard: int) -> float:
+    """Images a second of processor time, from the first shard on; NaN of less than three shards."""
+    done = ends(rows)
+    if len(done) < 2:
+        return float("nan")
+    return shard * (done[-1]["shards"] - done[0]["shards"]) / (done[-1]["processor"] - done[0]["processor"])
+
+
 def draw(rows: list[dict[str, float]], shard: int, samples: int, bare: float, file: Path) -> None:
     import matplotlib.pyplot as plt
 
@@ -173,8 +186,7 @@ def draw(rows: list[dict[str, float]], shard: int, samples: int, bare: float, fi
         upper.plot(seconds, [row[name] for row in rows], label=name)
     upper.set(ylabel="resident memory, MB", ylim=(0, None), title=f"{samples:,} chips of {SIDE} x {SIDE}")
     upper.legend()
-    ends = [row for before, row in pairwise(rows) if row["shards"] > before["shards"]]
-    pairs = list(pairwise(ends))
+    pairs = list(pairwise(ends(rows)))
     rates = [shard * (b["shards"] - a["shards"]) / (b["second"] - a["second"]) for a, b in pairs]
     lower.plot([b["second"] for _, b in pairs], rates, marker=".", label="from file to shards")
     lower.axhline(bare, color="grey", linestyle="--", label="network alone")
@@ -197,9 +209,7 @@ def report(samples: int, folder: Path, seconds: float) -> None:
     facts, rows = watched(run, file, out, folder / "memory.csv")
     after, alone_after = bare_rate(run, file, seconds)
     rate, bare = facts["samples"] / facts["seconds"], (before + after) / 2
-    first, last = ([row for row in rows if row["shards"] == number] or rows for number in (1, facts["shards"] - 1))
-    images = SHARD * (last[0]["shards"] - first[0]["shards"])
-    work = images / max(last[0]["processor"] - first[0]["processor"], 1e-9)
+    work = per_processor_second(rows, SHARD)
     settled = [row["anonymous"] for row in rows if row["shards"] >= 1] or [row["anonymous"] for row in rows]
     print(f"{facts['samples']:,} images in {facts['precision']}, {facts['shards']} shards, {facts['seconds']:.1f} s")
     print(f"bare     {before:8,.0f} images/s before, {after:,.0f} after")

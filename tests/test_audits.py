@@ -68,7 +68,8 @@ def test_above_a_size_an_index_answers_and_says_what_it_lost(capsys: pytest.Capt
     pytest.importorskip("faiss")
     table = samples(train=(2, 10), test=(5, 40))
     spaces = {"late": clustered(table, 3.0)}
-    exact, by_index = (retrieval_tables(spaces, table, drawn(table, None, 0), 0, limit)[0]["retrieval"] for limit in (None, 100))
+    asked = drawn(table, None, 0)
+    exact, by_index = (retrieval_tables(spaces, table, asked, 0, limit)[0]["retrieval"] for limit in (None, 100))
     both = exact.merge(by_index, on="part", suffixes=("", "_index")).set_index("part")
     assert np.isnan(both["recall_lost"]["train"])  # twenty samples: exact
     lost = both["recall@1"]["test"] - both["recall@1_index"]["test"]

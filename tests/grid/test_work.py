@@ -83,7 +83,7 @@ def test_two_never_train_in_one_folder(one: Task, monkeypatch: pytest.MonkeyPatc
     with alone(one.folder):
         outcome = work(one)
     assert outcome.status == "failed"
-    assert f"another process trains in it: process {os.getpid()} on " in outcome.why
+    assert f"another process is at it: process {os.getpid()} on " in outcome.why
     assert not one.folder.exists()
 
 

@@ -34,7 +34,7 @@ ALL = (*COMATCH, "class_aware_contrast@embedding", TRIPLET, "0.1*center@feature 
 @pytest.mark.parametrize(
     ("terms", "options"),
     [
-        (ALL, {"threshold": 0.5, "alignment": 4, "rate": 0.002}),
+        (ALL, {"threshold": 0.5, "alignment": 4, "rate": 0.0005}),
         ((ENTROPY, "consistency(hard=True)@classifier"), {"memory": 0, "alignment": 0, "rate": 0.002}),
     ],
     ids=["all", "fixmatch"],

@@ -11,7 +11,6 @@ import torch
 from tests.learn.few_labels import (
     COMATCH,
     assert_same_run,
-    built,
     described_in_yaml,
     few,
     in_table,
@@ -19,7 +18,7 @@ from tests.learn.few_labels import (
     write_pictures,
 )
 
-from spacewise import files, runs
+from spacewise import files, nets, runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.learn import ensure, start, state, training

@@ -24,6 +24,7 @@ from spacewise.measures import (
     rejection,
     representation,
     retrieval,
+    sampling,
     scores,
     separation,
     summary,
@@ -53,6 +54,8 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "accuracy.correct": (accuracy.correct, ("predictions", "labels")),
     "accuracy.accuracy": (lambda p, t: accuracy.accuracy(p, t, samples=20), ("predictions", "labels")),
     "confusion.confusion": (lambda t, p: confusion.confusion(t, p, NAMES), ("labels", "predictions")),
+    "sampling.stratified": (lambda t: sampling.stratified(t, 5, 0), ("labels",)),
+    "sampling.sample_interval": (lambda v, t: sampling.sample_interval(v, t, np.arange(60) % 3), ("known", "labels")),
     "nearest.nearest_neighbours": (lambda q, g: nearest.nearest_neighbours(q, g, 3), ("features", "train")),
     "nearest.nearest_accuracy": (
         nearest.nearest_accuracy,
@@ -130,7 +133,13 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "summary.paired_difference": (lambda a: summary.paired_difference(a, a + 1), ("known",)),
 }
 # those that take tables, and one step of others that has no door of its own; tested with their module
-NOT_ON_ARRAYS = {"confusion.normalised", "summary.summarise", "projection.reduced"}
+NOT_ON_ARRAYS = {
+    "confusion.normalised",
+    "summary.summarise",
+    "projection.reduced",
+    "sampling.paced",
+    "sampling.chosen",
+}
 
 # what is wrong with an array, as a change to a right one
 DAMAGE: dict[str, Callable[[np.ndarray], Any]] = {
@@ -183,7 +192,7 @@ def test_malformed_input_is_one_clear_line(name: str, argument: str, kind: str) 
         for name, (_, arguments) in CALLS.items()
         for argument in arguments
         # alone, or free to have a length of its own
-        if argument in {"labels", "predictions", "train_labels", "right", "other_right", "bias"}
+        if len(arguments) > 1 and argument in {"labels", "predictions", "train_labels", "right", "other_right", "bias"}
     ],
 )
 def test_lengths_that_differ_are_refused(name: str, argument: str) -> None:
@@ -249,7 +258,7 @@ def test_every_public_function_is_in_this_suite_and_documented() -> None:
 
 
 def test_measures_know_nothing_of_runs_files_or_pages() -> None:
-    plain = {"__future__", "collections", "dataclasses", "typing", "numpy", "pandas", "scipy"}
+    plain = {"__future__", "collections", "dataclasses", "typing", "time", "numpy", "pandas", "scipy"}
     ours = ("spacewise.errors", "spacewise.measures")
     for file in Path(measures.__file__ or "").parent.glob("*.py"):
         tree = ast.parse(file.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def compare(runs: list[Path], out: Path, *, command: str) -> tuple[pd.DataFrame, Path]:
         folders.extend(runs)
-        return pd.DataFrame({"command": [command]}), out / "comparison.html"
+        row = {"method": command, "figure": "overall", "mean": 0.5, "std": 0.1, "difference": 0.0, "p": math.nan}
+        return pd.DataFrame([row]), out / "comparison.html"
 
     monkeypatch.setattr("spacewise.tune.grid.compare_runs", compare)
     return folders
@@ -78,7 +80,7 @@ def test_seeds_are_one_method_and_nothing_is_trained_twice(
     place = Here()
     table, page = grid(chosen, place, tmp_path / "out", command="spacewise grid")
     assert place.done == ["weight=1,seed=0", "weight=1,seed=1"]
-    assert (list(table["command"]), page) == (["spacewise grid"], tmp_path / "out" / "comparison.html")
+    assert (list(table["method"]), page) == (["spacewise grid"], tmp_path / "out" / "comparison.html")
     methods = method_names([runs.read_experiment(folder) for folder in compared])
     assert [methods.count(name) for name in dict.fromkeys(methods)] == [2, 2]
     assert len(pd.read_csv(tmp_path / "out" / "grid.csv")) == 4
@@ -151,11 +153,12 @@ def test_the_command_tune(spacewise: Command, pictures: Path, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("here")
-def test_the_command_grid(spacewise: Command, pictures: Path, tmp_path: Path) -> None:
+def test_the_command_grid(spacewise: Command, pictures: Path, tmp_path: Path, compared: list[Path]) -> None:
     code, shown, error = spacewise("grid", *typed(pictures, tmp_path / "out", "{0|1}*center@feature"), "--json")
     assert code == 0, error
     said = json.loads(shown)
-    assert len({row["method"] for row in said["table"]}) == 2
-    assert Path(said["report"]).is_file()
+    assert said["table"][0]["method"].startswith("spacewise grid --data")
+    assert said["report"] == str(tmp_path / "out" / "comparison.html")
+    assert [folder.name for folder in compared] == ["weight=0", "weight=1"]
     for command in ("grid", "tune"):
         assert "Example" in spacewise(command, "--help")[1]

@@ -19,9 +19,7 @@ def search(
     embeddings: Annotated[Path, typer.Option("--in", help="Embeddings, as spacewise embed makes them.")],
     k: Annotated[int, typer.Option("--k", help="How many samples are found for each query.")] = 10,
     space: Annotated[str, typer.Option(help="Space that is searched; the first of the embeddings by default.")] = "",
-    index: Annotated[
-        str, typer.Option(help="exact; or hnsw, ivfpq: built once, with the recall that it loses.")
-    ] = "exact",
+    index: Annotated[str, typer.Option(help="exact; or hnsw, ivfpq: built once, recall printed.")] = "exact",
     out: Annotated[Path, typer.Option(help="Folder for the page and the table of hits.")] = Path("found"),
     as_json: Json = False,
 ) -> None:

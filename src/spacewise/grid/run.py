@@ -14,6 +14,7 @@ from spacewise.grid.board import Board, duration, figure
 from spacewise.grid.standing import ENDED, Standing, standing
 from spacewise.grid.standing import table as table_of
 from spacewise.grid.tasks import Outcome, Place, Task
+from spacewise.grid.work import alone
 
 POLL = 1.0  # seconds between looks at the logs of those that run
 NAMED = 5  # failed experiments that the last line names
@@ -33,12 +34,13 @@ def run_all(tasks: Sequence[Task], place: Place, *, tries: int = 3, table: Path)
     Raises:
         InputError: a name or folder twice, a folder of another experiment; or, once all others have ended, those
             that failed or were refused.
+        BlockingIOError: another process is at these experiments.
         KeyboardInterrupt: after Ctrl-C, having said what is finished.
     """
     _check(tasks)
     rows = [standing(task) for task in tasks]
-    files.write_table(table, table_of(rows))
-    with Board(rows) as board:
+    with alone(table), Board(rows) as board:
+        files.write_table(table, table_of(rows))
         try:
             while any(row.status not in ENDED for row in rows):
                 _begin(rows, place, board)

@@ -74,7 +74,7 @@ def _is_pruning(task: Task, error: Exception) -> bool:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Nobody else trains in this folder meanwhile, on any host that shares the file system.
+    """Nobody else is at this folder or file meanwhile, on any host that shares the file system.
 
     Raises:
         BlockingIOError: somebody does, also after a moment; it says who.
@@ -96,7 +96,7 @@ def alone(folder: Path) -> Iterator[None]:
             mark.seek(0)
             who = mark.read()
         if time.monotonic() > until:
-            raise BlockingIOError(f"{folder}: another process trains in it: {who}")
+            raise BlockingIOError(f"{folder}: another process is at it: {who}")
         time.sleep(0.1)
 
 

@@ -8,6 +8,7 @@
 - `representation`: are test samples embedded where training put their class?
 - `separation`: how far do classes lie apart, against how far each spreads?
 - `domains`: how far do two domains lie apart, and do their classes lie together?
+- `sampling`: some samples in place of all: which to ask, and how far their mean may be from that of all
 - `scores`: how much does a sample look like what was trained on?
 - `rejection`: can what was never trained on be rejected?
 - `projection`: what does a space look like on paper?
@@ -30,6 +31,7 @@ from spacewise.measures import (
     rejection,
     representation,
     retrieval,
+    sampling,
     scores,
     separation,
     summary,
@@ -46,6 +48,7 @@ __all__ = [
     "rejection",
     "representation",
     "retrieval",
+    "sampling",
     "scores",
     "separation",
     "summary",

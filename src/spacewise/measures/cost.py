@@ -6,14 +6,13 @@ pairs. The figure is rough (expect it right to a factor of two), and includes wh
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from spacewise.errors import unknown
 from spacewise.measures import checks, hits, retrieval, separation
@@ -135,7 +134,7 @@ def pairwise_cost(name: str, values: Any, labels: Any, queries: Any = None) -> C
     if samples <= 2 * SAMPLE:
         return Cost(name, *sizes, seconds, whole)
     deviation = 0.5 if kind.share else float(np.std(found))
-    half = NormalDist().inv_cdf(0.975) * deviation / math.sqrt(SAMPLE)
+    half = float(ndtri(0.975)) * deviation / SAMPLE**0.5
     fast = _seconds_of_sample(kind, some, named, SAMPLE, samples)
     return Cost(name, *sizes, seconds, whole, SAMPLE, fast, half, kind.share)
 
@@ -183,7 +182,7 @@ def _seconds_of_sample(kind: Kind, values: np.ndarray, labels: np.ndarray, queri
     long = _timed(kind, values, labels, stratified(labels, many, 0))[0]
     each = max(long - short, long / 10) / (many - few)
     walk = max(long - each * many, 0.0)
-    passes = math.ceil(queries * samples / hits.BAND_VALUES) if kind.band else 1
+    passes = -(-queries * samples // hits.BAND_VALUES) if kind.band else 1
     return (walk * passes + each * queries) * samples / len(values)
 
 

@@ -33,7 +33,13 @@ class Found:
 
 
 def nearest_neighbours(
-    queries: Any, gallery: Any, k: int, *, exclude_self: bool = False, advance: Advance | None = None
+    queries: Any,
+    gallery: Any,
+    k: int,
+    *,
+    exclude_self: bool = False,
+    normalise: bool = False,
+    advance: Advance | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances (query, k) and gallery indices (query, k) of the k nearest, nearest first.
 
@@ -45,6 +51,7 @@ def nearest_neighbours(
         gallery: (sample, dimension); it may be larger than memory, as a memory map.
         k: how many neighbours.
         exclude_self: queries *are* the gallery; row i is not its own neighbour.
+        normalise: scale both to unit length first; a zero vector stays zero.
         advance: is told how many more queries are answered.
 
     Raises:
@@ -52,7 +59,8 @@ def nearest_neighbours(
             `exclude_self` with queries that are not the gallery.
     """
     queries, gallery = _validate(queries, gallery, k, exclude_self)
-    place = products.space(gallery)
+    place = products.space(gallery, scaled=normalise)
+    queries = products.unit(queries) if normalise else queries
     kept = _few_copies(place, k + exclude_self)
     frame = _frame(queries, place)
     found = Found(np.full((len(queries), k), np.inf), np.full((len(queries), k), -1))
@@ -116,7 +124,8 @@ def _few_copies(gallery: Space, most: int) -> np.ndarray:
 def _frame(queries: np.ndarray, gallery: Space) -> tuple[np.ndarray, float]:
     """Centre and scale in which less is lost to cancellation and nothing overflows."""
     centre = gallery.centre
-    largest = [max(float(values.max()), -float(values.min())) for values in (queries, gallery.points, centre)]
+    points = gallery.points if not gallery.scaled else np.ones(1)
+    largest = [max(float(values.max()), -float(values.min())) for values in (queries, points, centre)]
     return centre, max(largest[:2]) + largest[2] or 1.0
 
 

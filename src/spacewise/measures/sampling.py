@@ -6,12 +6,11 @@ Sampling Techniques, third edition, 1977, chapters 5 and 5A).
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from spacewise.errors import InputError
 from spacewise.measures import checks
@@ -108,7 +107,7 @@ def sample_interval(
     if np.isin(found, (0, 1)).all():
         low, high = _wilson(mean, variance, len(found) / (1 - len(found) / sizes.sum()), confidence)
         known = float(shares @ (means * drawn / sizes))
-        return mean, max(low, known), min(high, known + float(shares @ left))
+        return mean, min(mean, max(low, known)), max(mean, min(high, known + float(shares @ left)))
     return mean, *_student(mean, parts, drawn, confidence)
 
 
@@ -137,13 +136,13 @@ def _student(mean: float, parts: np.ndarray, drawn: np.ndarray, confidence: floa
     variance, squares = parts.sum(), (parts**2 / np.maximum(drawn - 1, 1)).sum()
     if squares == 0:
         return mean, mean
-    half = float(stats.t.ppf((1 + confidence) / 2, max(variance**2 / squares, 1)) * np.sqrt(variance))
+    half = float(stdtrit(max(variance**2 / squares, 1), (1 + confidence) / 2) * np.sqrt(variance))
     return mean - half, mean + half
 
 
 def _wilson(mean: float, variance: float, most: float, confidence: float) -> tuple[float, float]:
     """Wilson's interval of a share whose estimate has this variance; as if of `most` samples, or fewer."""
-    quantile = NormalDist().inv_cdf((1 + confidence) / 2)
+    quantile = float(ndtri((1 + confidence) / 2))
     number = min(mean * (1 - mean) / variance, most) if variance > 0 else most
     factor = 1 + quantile**2 / number
     middle = (mean + quantile**2 / (2 * number)) / factor

@@ -25,7 +25,6 @@ from spacewise.measures import checks
 from spacewise.measures.blocks import Advance, per_sample
 from spacewise.measures.fitted import fit_mahalanobis, fit_react, fit_relative_mahalanobis, fit_vim, free_energy
 from spacewise.measures.nearest import nearest_neighbours
-from spacewise.measures.products import unit
 
 
 def maximum_softmax(logits: Any, *, advance: Advance | None = None) -> np.ndarray:
@@ -98,7 +97,7 @@ def nearest_neighbour_score(features: Any, train_features: Any, k: int = 50) -> 
     train = checks.matrix("train features", train_features)
     features = checks.matrix("features", features, columns=train.shape[1])
     depth = min(checks.whole("k", k), len(train))
-    distances, _ = nearest_neighbours(unit(features), unit(train), depth)
+    distances, _ = nearest_neighbours(features, train, depth, normalise=True)
     return -distances[:, -1]
 
 

@@ -211,7 +211,8 @@ def _gallery(audit: Audit) -> str:
     first, last = gallery.compared(audit)
     samples = reading.test_samples(audit)
     ways = [numbers.count(len(rows)) for rows in gallery.differing(samples, first, last)]
+    asked = int((samples[f"first_hit@{first}"] >= 0).sum())
     return (
-        f"Of {numbers.count(int((samples[f'first_hit@{first}'] >= 0).sum()))} test images, {ways[0]} have a nearest neighbour of their class in {first} "
+        f"Of {numbers.count(asked)} test images, {ways[0]} have a nearest neighbour of their class in {first} "
         f"only, and {ways[1]} in {last} only."
     )
