@@ -100,3 +100,14 @@ def test_every_flipped_byte_is_noticed_or_harmless(out: Path, vectors: np.ndarra
             continue
         np.testing.assert_array_equal(stored.vectors(read_part(out, 2, ["feature"]), "feature"), vectors[5:])
         assert read_part(out, 2, ["row", "id"]).equals(table)
+
+
+def test_few_rows_are_read_by_groups(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    values = generator.random((5000, 8), dtype=np.float32)
+    for number, rows in enumerate((slice(0, 3000), slice(3000, 5000))):
+        table = pd.DataFrame({"row": np.arange(5000)[rows]})
+        stored.write_part(tmp_path, number, table, {"feature": values[rows]}, {})
+    files.write_json(tmp_path / stored.FACTS, {"spaces": {"feature": 8}, "shards": 2})
+    indices = generator.integers(0, 5000, 300)
+    np.testing.assert_array_equal(open_embeddings(tmp_path).take("feature", indices), values[indices])

@@ -26,6 +26,7 @@ from spacewise import files
 from spacewise.errors import InputError, unknown
 
 SHARD = 16_384
+GROUP = 1024  # rows that are read at once where few are wanted
 FACTS = "_embeddings.json"
 LISTING = "_listing.parquet"
 KEY = b"spacewise"
@@ -105,7 +106,9 @@ class Embeddings:
         for number in np.unique(shards):
             mine = shards == number
             within = indices[mine] - (ends[number] - self.lengths[number])
-            found[mine] = vectors(read_part(self.folder, int(number), [space]), space)[within]
+            groups, places = np.unique(within // GROUP, return_inverse=True)
+            held = vectors(read_part(self.folder, int(number), [space], groups.tolist()), space)
+            found[mine] = held[places * GROUP + within % GROUP]
         return found
 
     def _check(self, space: str | None, columns: Sequence[str]) -> None:
@@ -151,7 +154,9 @@ def write_part(
     text = [name for name in table if table[name].dtype.kind not in "fiub"]
     packed = dict.fromkeys(table, "ZSTD") | {f"{name}.list.element": "NONE" for name in spaces}
     with files.atomic(part(folder, number)) as partial:
-        pq.write_table(whole, partial, compression=packed, use_dictionary=text, write_page_checksum=True)
+        pq.write_table(
+            whole, partial, row_group_size=GROUP, compression=packed, use_dictionary=text, write_page_checksum=True
+        )
 
 
 def part_facts(folder: Path, number: int) -> dict[str, Any] | None:
@@ -179,20 +184,22 @@ def sound(folder: Path, number: int) -> bool:
     return True
 
 
-def read_part(folder: Path, number: int, columns: Sequence[str]) -> pa.Table:
-    """Columns of one shard; raises `InputError` where it is missing or damaged."""
+def read_part(folder: Path, number: int, columns: Sequence[str], groups: list[int] | None = None) -> pa.Table:
+    """Columns of one shard, or of some groups of its rows; raises `InputError` where it is missing or damaged."""
     path = part(folder, number)
     try:
-        return _read(path, list(columns))
+        return _read(path, list(columns), groups)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is missing or damaged ({_brief(error)}); {_again(folder)}") from error
 
 
-def _read(path: Path, columns: list[str] | None) -> pa.Table:
+def _read(path: Path, columns: list[str] | None, groups: list[int] | None = None) -> pa.Table:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        table = file.read(columns)
+        table = file.read(columns) if groups is None else file.read_row_groups(groups, columns)
         # a damaged header can name fewer values than there are
-        if any(len(column) != file.metadata.num_rows or column.null_count for column in _vectors(table)):
+        meta = file.metadata
+        rows = meta.num_rows if groups is None else sum(meta.row_group(group).num_rows for group in groups)
+        if any(len(column) != rows or column.null_count for column in _vectors(table)):
             raise pa.ArrowInvalid("vectors are missing")
         return table
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -47,6 +48,8 @@ def launch(
     Raises:
         InputError: in every process, where one sees other images, another split or experiment, or no folder.
     """
+    if lightning.world_size > 1 and "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
+        _join(lightning)
     lightning.launch()
     console.quiet |= not lightning.is_global_zero  # one training, one voice
     _check_folder(lightning, out, resume)
@@ -54,6 +57,43 @@ def launch(
         splits, images = (split.digest() for split, _ in data), (_pixels(*each) for each in data)
         here = {"images": " ".join(images), "split": " ".join(splits), "experiment": _without_places(experiment)}
         check_same(lightning, here)  # the folder is made after all have looked for it
+
+
+def _join(lightning: Fabric) -> None:
+    """Makes the group of processes, which Fabric then finds."""
+    store, rank, processes = next(distributed.rendezvous("env://", timeout=PREPARING))
+    on_gpu = lightning.device.type == "cuda"
+    distributed.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        store=distributed.PrefixStore(_attempt(store, rank, processes), store),
+        rank=rank,
+        world_size=processes,
+        timeout=PREPARING,
+        device_id=lightning.device if on_gpu else None,
+    )
+
+
+def _attempt(store: distributed.Store, rank: int, processes: int) -> str:
+    """A name for this attempt that all its processes know, and no process of an earlier one.
+
+    After a restart torchrun's store still holds where the dead could be reached: who is new must not look there.
+    Rank 0 welcomes whoever has said hello, until everybody has answered; the dead do not.
+    """
+    if rank > 0:
+        mine = uuid.uuid4().hex
+        store.set(f"hello/{rank}", mine)
+        name = store.get(f"welcome/{mine}").decode()
+        store.set(f"{name}/{rank}", "here")
+        return name
+    name, missing, until = uuid.uuid4().hex, set(range(1, processes)), time.monotonic() + PREPARING.total_seconds()
+    while missing and time.monotonic() < until:
+        for other in [other for other in missing if store.check([f"hello/{other}"])]:
+            store.set(f"welcome/{store.get(f'hello/{other}').decode()}", name)
+        missing = {other for other in missing if not store.check([f"{name}/{other}"])}
+        time.sleep(0.02)
+    if missing:
+        raise ConnectionError(f"rank 0 has waited {PREPARING} for {_ranks(sorted(missing))}")
+    return name
 
 
 def check_same(lightning: Fabric, facts: Mapping[str, str]) -> None:
