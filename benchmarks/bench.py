@@ -67,9 +67,9 @@ SCRIPTS = {
     "processes": Script("", "--rounds 1 --steps 20", (150, 50)),
     "search": Script("--samples 500000", "--samples 20000 --queries 20", (300, 40)),
     "streaming": Script(
-        "--folder FOLDER --samples 62500 125000 250000", "--folder FOLDER --samples 5000 10000", (300, 90)
+        "--folder FOLDER --samples 125000 250000 500000 1000000", "--folder FOLDER --samples 5000 10000", (600, 90)
     ),
-    "sampled": Script("--samples 62500 125000 250000", "--samples 5000 10000 --queries 200", (180, 50)),
+    "sampled": Script("--samples 125000 250000 500000 1000000", "--samples 5000 10000 --queries 200", (240, 50)),
     "embedding": Script("--samples 200000 --folder FOLDER", "--samples 10000 --seconds 2 --folder FOLDER", (180, 30)),
 }
 

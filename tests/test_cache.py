@@ -7,8 +7,10 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -332,3 +334,26 @@ def test_an_unknown_fit_is_refused() -> None:
 def test_an_empty_name_of_the_cache_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACEWISE_CACHE", "")
     assert folder().is_absolute()
+
+
+def test_who_comes_second_waits_and_decodes_nothing(own_cache: Path) -> None:
+    images, read = grey(), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(index: int) -> np.ndarray:
+        read.append(index)
+        begun.set()
+        go_on.wait(20)
+        return images[index]
+
+    waiting = dataclasses.replace(memory(images), reader=slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(decoded, waiting, 8)
+        begun.wait(20)
+        second = pool.submit(decoded, waiting, 8)
+        time.sleep(0.2)
+        assert not second.done()
+        go_on.set()
+        assert torch.equal(first.result(20).images, second.result(20).images)
+    assert len(read) == len(waiting) + 1  # the first is read once more, to know bands and type
+    assert not list(own_cache.glob("*.lock"))

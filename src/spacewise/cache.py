@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from spacewise import files
 from spacewise.errors import InputError
-from spacewise.progress import track
+from spacewise.progress import console, track
 from spacewise.sources.source import Source
 from spacewise.splits.split import Part, labelled
 
@@ -73,7 +74,9 @@ def decoded(source: Source, size: int) -> Decoded:
         return _decode(source, size, None)
     if not (place / "digests.npy").is_file():
         try:
-            _fill(place, source, size)
+            with _turn(place):
+                if not (place / "digests.npy").is_file():
+                    _fill(place, source, size)
         except OSError as error:
             raise InputError(f"cannot write the cache {place}: {error.strerror or error}") from error
     # copy-on-write: torch accepts only writable arrays, and nothing here may write to the file
@@ -106,6 +109,23 @@ def skipped(source: Source, images: Decoded) -> str:
     verb = "is" if len(rows) == 1 else "are"
     total = int((~labelled(source)).sum())
     return f"{len(rows):,} of {total:,} unlabelled images cannot be read and {verb} skipped: {', '.join(ids)}{more}"
+
+
+@contextmanager
+def _turn(place: Path) -> Iterator[None]:
+    """One process decodes, others that want the same wait for it; whoever dies gives way."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path = place.with_name(f"{place.name}.lock")
+    with path.open("w") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("another process decodes these images; waiting for it", style="dim")
+            fcntl.flock(mark, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _fill(place: Path, source: Source, size: int) -> None:
