@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import platform
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +21,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spacewise.errors import InputError
+
+PATIENCE = 10.0  # seconds: a process that has been told to stop may be saving its state
 
 
 @contextmanager
@@ -39,6 +44,43 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # nothing there to remove where nothing could be written
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else is at this folder or file meanwhile, on any host that shares the file system.
+
+    Raises:
+        BlockingIOError: somebody does, also after a moment; it says who.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + PATIENCE
+    while True:
+        with path.open("a+") as mark:
+            if _taken(mark.fileno(), path):
+                mark.truncate(0)
+                mark.write(f"process {os.getpid()} on {platform.node()}")
+                mark.flush()
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+            mark.seek(0)
+            who = mark.read()
+        if time.monotonic() > until:
+            raise BlockingIOError(f"{folder}: another process is at it: {who}")
+        time.sleep(0.1)
+
+
+def _taken(number: int, path: Path) -> bool:
+    """Whether the lock is ours now, and still the one of that name: its last holder may just have removed it."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(number), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def sweep(folder: Path) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 from spacewise import files
 from spacewise.archive import embed_archive, open_embeddings, ranks, stored
-from spacewise.archive.ranks import Rank, alone, this_rank, wait_for
+from spacewise.archive.ranks import Rank, this_rank, wait_for
 from spacewise.errors import InputError
 from spacewise.sources import folder
 
@@ -105,8 +105,11 @@ def test_ranks_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, rank: str, wo
         this_rank()
 
 
-def test_two_commands_at_one_folder(run: Path, pictures: Path, tmp_path: Path) -> None:
+def test_two_commands_at_one_folder(
+    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "out").mkdir()
-    with alone(tmp_path / "out"), pytest.raises(InputError, match="another process is writing there"):
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    with files.alone(tmp_path / "out"), pytest.raises(BlockingIOError, match="another process is at it"):
         embed_archive(run, pictures, tmp_path / "out")
     embed_archive(run, pictures, tmp_path / "out")

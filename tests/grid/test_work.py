@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.grid import tiny
 
-from spacewise import runs
+from spacewise import files, runs
 from spacewise.grid import Outcome, Task
-from spacewise.grid.work import alone, answer, carry_out, environment, packed, request, unpacked, work
+from spacewise.grid.work import answer, carry_out, environment, packed, request, unpacked, work
 
 WORK = sys.modules["spacewise.grid.work"]
 
@@ -79,18 +79,18 @@ def test_a_trial_without_prospects_is_pruned(one: Task, tmp_path: Path, monkeypa
 
 
 def test_two_never_train_in_one_folder(one: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WORK, "PATIENCE", 0.2)
-    with alone(one.folder):
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    with files.alone(one.folder):
         outcome = work(one)
     assert outcome.status == "failed"
     assert f"another process is at it: process {os.getpid()} on " in outcome.why
-    assert not one.folder.exists()
+    assert not (one.folder / "state.safetensors").exists()
 
 
 def test_a_lock_that_a_killed_process_left_is_free(one: Task) -> None:
     left = one.folder.with_name(".one.lock")
     left.write_text("process 1 on moon")
-    with alone(one.folder):
+    with files.alone(one.folder):
         assert str(os.getpid()) in left.read_text()
         with left.open() as other, pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

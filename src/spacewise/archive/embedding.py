@@ -25,7 +25,7 @@ from spacewise.archive import stored
 from spacewise.archive.ahead import Behind, ahead
 from spacewise.archive.finishing import finish, marks, whole
 from spacewise.archive.listing import Listing, open_listing, write_listing
-from spacewise.archive.ranks import Rank, alone, this_rank, wait_for
+from spacewise.archive.ranks import Rank, this_rank, wait_for
 from spacewise.archive.recognising import open_archive
 from spacewise.archive.taking import Archive, Batch
 from spacewise.archive.task import Task, check_same, prepare
@@ -72,7 +72,7 @@ def embed_archive(
         out.mkdir(parents=True, exist_ok=True)
     else:
         wait_for(out / stored.FACTS, out / f".{stored.LISTING}.partial")
-    with alone(out) if rank.number == 0 else nullcontext():
+    with files.alone(out) if rank.number == 0 else nullcontext():
         if rank.number == 0:
             _begin(task, out, stride)
         facts = files.read_json(out / stored.FACTS)

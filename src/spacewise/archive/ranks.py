@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,21 +57,3 @@ def wait_for(path: Path, sign: Path) -> None:
                 "--out not lie on a disk that all processes see?"
             )
         time.sleep(POLL)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Holds the folder; raises `InputError` where another process does."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder}: another process is writing there; wait for it, or give another --out"
-            ) from error
-        except OSError:
-            pass  # a network disk without such locks
-        yield
-    finally:
-        os.close(handle)

@@ -14,7 +14,6 @@ from spacewise.grid.board import Board, duration, figure
 from spacewise.grid.standing import ENDED, Standing, standing
 from spacewise.grid.standing import table as table_of
 from spacewise.grid.tasks import Outcome, Place, Task
-from spacewise.grid.work import alone
 
 POLL = 1.0  # seconds between looks at the logs of those that run
 NAMED = 5  # failed experiments that the last line names
@@ -39,7 +38,7 @@ def run_all(tasks: Sequence[Task], place: Place, *, tries: int = 3, table: Path)
     """
     _check(tasks)
     rows = [standing(task) for task in tasks]
-    with alone(table), Board(rows) as board:
+    with files.alone(table), Board(rows) as board:
         files.write_table(table, table_of(rows))
         try:
             while any(row.status not in ENDED for row in rows):

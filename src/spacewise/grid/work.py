@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import platform
 import sys
-import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +19,6 @@ from spacewise.grid.tasks import Outcome, Task
 from spacewise.learn import ensure
 from spacewise.learn.training import Logger
 
-PATIENCE = 10.0  # seconds: a process that has been told to stop may be saving its state
 GRACE = 30.0  # seconds from the wish that a training stops to its end by force: time for its step and its state
 
 
@@ -35,8 +29,7 @@ def work(task: Task) -> Outcome:
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
     """
     try:
-        with alone(task.folder):
-            run = ensure(task.experiment, task.folder, pretrained=task.pretrained, logger=_reporter(task))
+        run = ensure(task.experiment, task.folder, pretrained=task.pretrained, logger=_reporter(task))
         return Outcome(task, "finished", facts=run.facts)
     except Exception as error:
         return Outcome(task, *_ending(task, error))
@@ -70,43 +63,6 @@ def _is_pruning(task: Task, error: Exception) -> bool:
     from spacewise.tune.study import Pruned
 
     return isinstance(error, Pruned)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else is at this folder or file meanwhile, on any host that shares the file system.
-
-    Raises:
-        BlockingIOError: somebody does, also after a moment; it says who.
-    """
-    path = folder.with_name(f".{folder.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + PATIENCE
-    while True:
-        with path.open("a+") as mark:
-            if _taken(mark.fileno(), path):
-                mark.truncate(0)
-                mark.write(f"process {os.getpid()} on {platform.node()}")
-                mark.flush()
-                try:
-                    yield
-                finally:
-                    path.unlink(missing_ok=True)
-                return
-            mark.seek(0)
-            who = mark.read()
-        if time.monotonic() > until:
-            raise BlockingIOError(f"{folder}: another process is at it: {who}")
-        time.sleep(0.1)
-
-
-def _taken(number: int, path: Path) -> bool:
-    """Whether the lock is ours now, and still the one of that name: its last holder may just have removed it."""
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(number), path.stat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
 
 
 def carry_out(text: str) -> str:

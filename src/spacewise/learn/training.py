@@ -6,7 +6,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -101,6 +101,9 @@ class Training(ABC):
             each.to(lightning.device)
         self.sums: dict[str, Tensor] = {}
         self.facts: dict[str, Any] = {"epoch": 0, "step": 0, "log": [], "best": None, "seconds": 0.0}
+        self.held = ExitStack()  # until the training ends: nobody else is at this run
+        if lightning.is_global_zero:
+            self.held.enter_context(files.alone(out))
         if (out / state.FILE).is_file():
             self.sums, self.facts = state.restore(out, self.modules, self.optimizers)
             self.sums = {name: value.to(lightning.device) for name, value in self.sums.items()}
@@ -124,14 +127,19 @@ class Training(ABC):
         return {name: turn.optimizer for name, turn in zip(("optimizer", "alternate_optimizer"), self.turns)}
 
     def run(self) -> None:
-        """The whole training."""
-        with interruptible() as asked, self.progress() as advance:
-            if 0 in self.settings.keep and self.facts["epoch"] == self.facts["step"] == 0:
-                self.write_weights("epoch0", 0)
-            while not self.finished():
-                self.epoch(asked, advance)
-        if self.fabric.is_global_zero:
-            self.finish()
+        """The whole training.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is saved.
+        """
+        with self.held:
+            with interruptible() as asked, self.progress() as advance:
+                if 0 in self.settings.keep and self.facts["epoch"] == self.facts["step"] == 0:
+                    self.write_weights("epoch0", 0)
+                while not self.finished():
+                    self.epoch(asked, advance)
+            if self.fabric.is_global_zero:
+                self.finish()
         self.fabric.barrier()
 
     def finish(self) -> None:

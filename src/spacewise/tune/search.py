@@ -16,7 +16,6 @@ from spacewise import files, runs
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.grid.tasks import Outcome, Place, Task
-from spacewise.grid.work import alone
 from spacewise.progress import bar, console
 from spacewise.tune import study as journal
 from spacewise.tune.door import check
@@ -129,7 +128,7 @@ def run(search: Search, place: Place, number: int) -> None:
         BlockingIOError: another process is at this search.
         KeyboardInterrupt: after Ctrl-C; called again, the search goes on.
     """
-    with alone(search.path), bar() as shown:
+    with files.alone(search.path), bar() as shown:
         left = deque(journal.begun_trials(search.study))
         task = shown.add_task(search.out.name, total=number, note="")
 
