@@ -219,7 +219,7 @@ def test_a_sample_is_asked_among_all() -> None:
     assert asked["silhouette:late"][~test].isna().all()
     assert found["silhouette_low"][0] < found["silhouette"][0] < found["silhouette_high"][0]
     assert found["calinski_harabasz"][0] == exact["calinski_harabasz"][0]
-    assert spaces_table(spaces, table, some, {})["n"].tolist() == [40]
+    assert spaces_table(spaces, table, some, {})["asked"].tolist() == [40]
 
 
 @pytest.mark.parametrize(("sample", "message"), [(1, "2 or more, not 1"), (-3, "2 or more, not -3")])
@@ -240,3 +240,26 @@ def test_a_sampled_audit_says_so(run: Run) -> None:
 def test_a_sample_and_an_index_exclude_each_other(run: Run) -> None:
     with pytest.raises(InputError, match="give sample or approximate_above"):
         audit(run, sample=10, approximate_above=5)
+
+
+def test_classes_of_a_sample_count_by_their_size() -> None:
+    """Two large classes that are easy, sixty small ones that are not: these are drawn more than in proportion."""
+    sizes = [600, 600, *[5] * 60]
+    table = pd.concat(
+        [pd.DataFrame({"part": part, "target": np.repeat(np.arange(62), sizes)}) for part in ("train", "test")]
+    ).reset_index(drop=True)
+    centres = np.random.default_rng(3).normal(size=(62, 8)) * np.where(np.arange(62) < 2, 6.0, 0.3)[:, None]
+    noise = np.random.default_rng(4).normal(size=(len(table), 8))
+    spaces = {"late": (centres[table["target"]] + noise).astype(np.float32)}
+    some, everyone = drawn(table, 160, 0), drawn(table, None, 0)
+    (found, columns), (exact, _) = (retrieval_tables(spaces, table, asked, 0) for asked in (some, everyone))
+    for name in ("recall@1", "r_precision", "map_at_r"):
+        np.testing.assert_allclose(found["retrieval"][name], exact["retrieval"][name], atol=0.08, err_msg=name)
+    plain = found["retrieval"]["n"].iloc[1], (columns["first_hit@late"][some & (table["part"] == "test")] == 1).mean()
+    assert plain[1] < exact["retrieval"]["recall@1"].iloc[1] - 0.2  # what an unweighted mean would say
+    sampled, whole = (spaces_table(spaces, table, asked, {}).iloc[0] for asked in (some, everyone))
+    assert (sampled["own_side"], sampled["margin_ratio"]) == (whole["own_side"], whole["margin_ratio"])
+    assert sampled["nearest"] == pytest.approx(whole["nearest"], abs=0.08)
+    assert (sampled["asked"], sampled["n"]) == (160, 1500)
+    advised = recommendation(table, columns, ["late"], "late", 0)
+    assert advised["recall"] == pytest.approx(found["retrieval"]["recall@1"].iloc[1])

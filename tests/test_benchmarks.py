@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from benchmarks import bench
 from benchmarks.growth.operation import LIMIT, OURS
 from benchmarks.growth.run import alone, disagreements, planned
 from benchmarks.growth.table import OPERATIONS
-from benchmarks.page import fit, tables
+from benchmarks.page import fit, scripts, tables
 from benchmarks.page.state import State
 from benchmarks.page.write import PAGE, TABLE, write
 
@@ -19,10 +22,19 @@ from spacewise.errors import InputError
 
 SIZES = (100, 200, 400, 800)
 PML = "pytorch-metric-learning"
+KEY = {"code": "x", "threads": "2", "machine": "P, 2 cores", "libraries": "torch 2"}
+GROWTH, VIEWS = KEY | {"scale": 1.0}, KEY | {"arguments": ["--rounds", "1"]}
 
 
 def row(contender: str, size: int, seconds: float, megabytes: float = 10.0, **more: object) -> dict[str, object]:
-    found = {"operation": "triplet", "contender": contender, "size": size, "round": 0, "value": 0.5, "others": 0.0}
+    found = GROWTH | {
+        "operation": "triplet",
+        "contender": contender,
+        "size": size,
+        "round": 0,
+        "value": 0.5,
+        "others": 0.0,
+    }
     return (
         found | {"seconds": seconds, "processor": seconds, "megabytes": megabytes, "load": 0.1, "commit": "c1"} | more
     )
@@ -35,7 +47,7 @@ def rows() -> list[dict[str, object]]:
 
 
 def record(name: str, **more: object) -> dict[str, object]:
-    found = {"name": name, "command": f"python benchmarks/{name}.py --rounds 1", "code": "x", "commit": "c1"}
+    found = {"name": name, "command": f"python benchmarks/{name}.py --rounds 1", "commit": "c1"} | VIEWS
     found |= {"started": "2026-01-01 10:00", "seconds": 61.0, "load": 0.1, "others": 0.0}
     return found | {"done": True, "printed": "12 ms <b>a & b</b>\n", "error": ""} | more
 
@@ -44,6 +56,7 @@ def whole(**more: object) -> dict[str, object]:
     machine = {"described": {"processor": "P", "cores": "2"}, "versions": {"torch": "2"}, "speeds": {"copy": 12.5}}
     state = {"scripts": {"views": record("views")}, "growth": rows(), "machine": machine, "threads": 2, "scale": 1.0}
     state |= {
+        "keys": {"growth": GROWTH, "views": VIEWS},
         "rounds": 1,
         "quick": False,
         "command": "python bench.py",
@@ -55,11 +68,11 @@ def whole(**more: object) -> dict[str, object]:
 
 
 def test_every_script_is_in_the_table_with_arguments_that_it_knows() -> None:
-    assert set(bench.discovered()) <= set(bench.SCRIPTS)
-    for name in bench.discovered():
-        text = (bench.HERE / f"{name}.py").read_text(encoding="utf-8")
+    assert set(scripts.discovered()) <= set(scripts.SCRIPTS)
+    for name in scripts.discovered():
+        text = (scripts.HERE / f"{name}.py").read_text(encoding="utf-8")
         for quick in (False, True):
-            flags = [word for word in bench.arguments(name, quick) if word.startswith("--")]
+            flags = [word for word in scripts.arguments(name, quick, 2) if word.startswith("--")]
             assert [flag for flag in flags if f'"{flag}"' not in text] == [], name
 
 
@@ -68,7 +81,22 @@ def test_every_operation_has_us_a_limit_and_a_peer() -> None:
         assert {OURS, LIMIT} < set(operation.contenders), name
         assert {*operation.agree, *operation.up_to, *operation.needs} <= set(operation.contenders), name
         assert [size / operation.sizes()[0] for size in operation.sizes()] == [1, 2, 4, 8]
-        assert operation.sizes(1e-9)[0] == operation.least
+        assert operation.sizes(1e-9)[0] == max(operation.least, operation.multiple)
+
+
+def test_sizes_are_whole_batches() -> None:
+    assert OPERATIONS["training"].sizes(0.15) == [64, 128, 256, 512]
+    assert OPERATIONS["training"].sizes(0.3) == [128, 256, 512, 1024]
+    assert OPERATIONS["training"].sizes() == [256, 512, 1024, 2048]
+
+
+def test_threads_are_given_to_every_script_that_takes_them() -> None:
+    assert scripts.arguments("triplet", True, 3)[-2:] == ["--threads", "3"]
+    assert (scripts.threads_of("triplet", 3), scripts.threads_of("embedding", 3)) == ("3", "3")
+    assert scripts.threads_of("views", 3) == "1"
+    for name in scripts.discovered():
+        takes = '"--threads"' in (scripts.HERE / f"{name}.py").read_text(encoding="utf-8")
+        assert takes == (scripts.SCRIPTS[name].threads == scripts.OPTION), name
 
 
 def test_a_contender_that_takes_far_longer_is_left_out_where_it_says() -> None:
@@ -164,22 +192,64 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
     state = State(tmp_path)
     state.script(record("views"))
     state.script(record("training", done=False, error="x"))
-    key = {"code": "x", "scale": 1.0, "threads": 2}
-    state.growth(row(OURS, 100, 1.0) | key)
-    state.growth(row(OURS, 200, 1.0, error="x") | key)
+    state.growth(row(OURS, 100, 1.0))
+    state.growth(row(OURS, 200, 1.0, error="x"))
     state.growth(row(OURS, 100, 1.0, operation="views", code="old"))
     again = State(tmp_path)
     assert again.failed()
-    assert again.has_script("views", "x", ["--rounds", "1"])
-    assert not again.has_script("views", "y", ["--rounds", "1"])
-    assert not again.has_script("views", "x", ["--rounds", "2"])
-    assert not again.has_script("training", "x", ["--rounds", "1"])
+    assert again.has_script("views", VIEWS)
+    for other in ({"code": "y"}, {"arguments": []}, {"threads": "1"}, {"machine": "Q"}, {"libraries": "torch 3"}):
+        assert not again.has_script("views", VIEWS | other)
+    assert not again.has_script("training", VIEWS)
     assert (tmp_path / "views.txt").read_text().endswith("12 ms <b>a & b</b>\n")
     assert not (tmp_path / "training.txt").exists()
-    there = again.keep(key, ["triplet"])
+    there = again.keep(GROWTH, ["triplet"])
     assert there == [{"operation": "triplet", "contender": OURS, "size": 100, "round": 0}]
     assert [each["operation"] for each in again.values["growth"]] == ["views", "triplet"]
-    assert again.keep(key | {"code": "y"}, ["triplet"]) == []
+    assert again.keep(GROWTH | {"machine": "Q"}, ["triplet"]) == []
+    assert [each["operation"] for each in again.values["growth"]] == ["views"]
+
+
+def test_what_was_measured_otherwise_is_named(tmp_path: Path) -> None:
+    assert "Measured with other" not in write(whole(), tmp_path).read_text()
+    growth = [*rows(), row(OURS, 100, 1.0, operation="silhouette", threads="1", libraries="torch 1")]
+    text = write(whole(growth=growth, scripts={"views": record("views", threads="4")}), tmp_path).read_text()
+    assert "Measured with other threads than said here: Silhouette of every sample, views." in text
+    assert "Measured with other versions of libraries than said here: Silhouette of every sample." in text
+    assert "measured with other threads than the header says" in text
+    assert "other machine" not in text
+
+
+def test_the_page_is_made_anew_without_measuring(tmp_path: Path) -> None:
+    options = bench.parsed(["--page", "--out", str(tmp_path)])
+    with pytest.raises(InputError, match="no measurements there"):
+        bench.bench(options)
+    state = State(tmp_path)
+    state.values |= whole()
+    state.save()
+    stored = (tmp_path / "benchmarks.json").read_text()
+    assert bench.bench(options) == 0
+    assert "n^2.00" in (tmp_path / PAGE).read_text()
+    assert (tmp_path / "benchmarks.json").read_text() == stored
+
+
+def test_a_script_that_does_not_end_is_ended_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts, "GRACE", 0.1)
+    code = "import subprocess, sys, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    began = time.perf_counter()
+    printed, error = scripts.called([sys.executable, "-c", code], os.environ, 1.0)
+    assert time.perf_counter() - began < 20
+    assert error == "no end within 1 s"
+    status = Path(f"/proc/{printed.strip()}/status")
+    assert not status.exists() or "(zombie)" in status.read_text()
+
+
+def test_how_a_script_ended_is_said() -> None:
+    assert scripts.called([sys.executable, "-c", "print(1)"], os.environ, 60.0) == ("1\n", "")
+    assert scripts.called([sys.executable, "-c", "raise ValueError(2)"], os.environ, 60.0)[1].endswith("ValueError: 2")
+    assert scripts.called([sys.executable, "-c", "import os; os._exit(3)"], os.environ, 60.0)[1] == "exit code 3"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,13 @@ def described(threads: int) -> dict[str, str]:
     }
 
 
+def key() -> dict[str, str]:
+    """What figures depend on beside code and settings: the processor with its cores, and the libraries."""
+    here = described(0)
+    libraries = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return {"machine": f"{here['processor']}, {here['cores']} cores", "libraries": libraries}
+
+
 def versions() -> dict[str, str]:
     """Python and each library that is installed."""
     found = {"python": platform.python_version()}

@@ -22,13 +22,16 @@ def measure(operation: str, contender: str, size: int, warm: int, threads: int) 
         contender: one of its contenders.
         size: of the input.
         warm: size of a call before, which loads what is loaded at first use.
-        threads: of the processor.
+        threads: of the processor, and cores that all threads of the process may run on.
     """
     import torch
     from benchmarks.growth.table import OPERATIONS
 
     chosen = OPERATIONS[operation]
-    torch.set_num_threads(chosen.threads or threads)
+    threads = chosen.threads or threads
+    # first: pools of threads that ask for the cores of the machine get no more than these
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    torch.set_num_threads(threads)
     ready = chosen.contenders[contender]
     first = chosen.make(warm)
     ready(first)()

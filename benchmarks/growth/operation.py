@@ -25,6 +25,7 @@ class Operation:
         unit: what the sizes count.
         smallest: the first size.
         least: below which a scale does not take it.
+        multiple: that every size is rounded up to one of, as of a batch.
         make: the input of a size, the same in every process.
         contenders: `OURS`, the peers, and `LIMIT`.
         limit: what the limit is.
@@ -43,6 +44,7 @@ class Operation:
     contenders: Mapping[str, Contender]
     limit: str
     least: int = 1
+    multiple: int = 1
     agree: tuple[str, ...] = ()
     tolerance: float = 1e-4
     up_to: Mapping[str, int] = field(default_factory=dict)
@@ -51,8 +53,12 @@ class Operation:
 
     def sizes(self, scale: float = 1.0) -> list[int]:
         """The four sizes, the smallest times `scale`."""
-        first = max(self.least, round(self.smallest * scale))
+        first = self.rounded(max(self.least, round(self.smallest * scale)))
         return [first * multiple for multiple in MULTIPLES]
+
+    def rounded(self, size: int) -> int:
+        """The next multiple."""
+        return -(-size // self.multiple) * self.multiple
 
     def missing(self) -> list[str]:
         """Contenders whose library is not installed."""

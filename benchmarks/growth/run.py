@@ -78,7 +78,8 @@ def measured(todo: Iterable[Row], scale: float, threads: int) -> Iterator[Row]:
     """The same rows with what was measured, or with `error`; and the machine's load average before each."""
     for row in todo:
         operation = row["operation"]
-        warm = max(1, OPERATIONS[operation].sizes(scale)[0] // 2)
+        chosen = OPERATIONS[operation]
+        warm = chosen.rounded(max(1, chosen.sizes(scale)[0] // 2))
         load = os.getloadavg()[0]
         try:
             found = alone(measure, operation, row["contender"], row["size"], warm, threads, threads=threads)

@@ -125,7 +125,10 @@ def spacewise_decoded(place: Folder) -> Call:
 
 
 def in_threads(each: Callable[[Path], Any], place: Folder) -> list[Any]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Of every picture, in as many threads as it is measured with."""
+    import torch
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return list(pool.map(each, found_pictures(place)))
 
 

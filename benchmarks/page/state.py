@@ -32,10 +32,10 @@ class State:
             files.write_text(self.out / f"{record['name']}.txt", first + record["printed"])
         self.save()
 
-    def has_script(self, name: str, code: str, given: Sequence[str]) -> bool:
-        """Whether it came to its end by this code and with these arguments."""
+    def has_script(self, name: str, key: dict[str, Any]) -> bool:
+        """Whether it came to its end by this key: code, arguments, threads, machine and libraries."""
         record = self.values["scripts"].get(name, {})
-        return bool(record.get("done")) and record["code"] == code and record["command"].split()[2:] == list(given)
+        return bool(record.get("done")) and key.items() <= record.items()
 
     def growth(self, row: dict[str, Any]) -> None:
         """Keeps one measurement."""
@@ -43,7 +43,7 @@ class State:
         self.save()
 
     def keep(self, key: dict[str, Any], operations: Sequence[str]) -> list[dict[str, Any]]:
-        """Forgets rows of these operations that failed, or that other code or settings made.
+        """Forgets rows of these operations that failed, or whose key differs: code, scale, threads, machine, libraries.
 
         Returns:
             Of what is left of them: operation, contender, size and round of each.

@@ -15,6 +15,16 @@ from spacewise.report.tables import Cell, Table
 BUSY = 0.2
 """Cores that other work may take before the page warns."""
 
+WORDS = {
+    "threads": "threads",
+    "scale": "sizes",
+    "arguments": "arguments",
+    "code": "code",
+    "machine": "machine",
+    "libraries": "versions of libraries",
+}
+"""What a key is made of, in words."""
+
 
 def time(seconds: float) -> str:
     """`14.2 s`, `310 ms`, `45 µs`."""
@@ -130,6 +140,7 @@ def scripts(records: Sequence[Mapping[str, Any]]) -> Table:
         [
             Cell(each["name"], str(each["command"])),
             Cell("done" if each["done"] else "FAILED"),
+            Cell(each["threads"]),
             Cell(duration(each["seconds"])),
             Cell(each["started"]),
             Cell(number(each["load"], 2)),
@@ -138,7 +149,7 @@ def scripts(records: Sequence[Mapping[str, Any]]) -> Table:
         ]
         for each in records
     ]
-    heads = ["script", "", "took", "started", "load before", "other work, cores", "commit"]
+    heads = ["script", "", "threads", "took", "started", "load before", "other work, cores", "commit"]
     caption = (
         "Load: the machine's average of the minute before, its own earlier benchmarks included. Other work: cores that "
         "were busy with something else meanwhile, or taken away by the host. A + behind the commit: changed since."
@@ -146,19 +157,32 @@ def scripts(records: Sequence[Mapping[str, Any]]) -> Table:
     return Table(heads, rows, caption)
 
 
-def warnings(table: pd.DataFrame, records: Iterable[Mapping[str, Any]], commits: set[str]) -> list[str]:
-    """What a reader must know before the figures."""
+def differing(rows: Iterable[Mapping[str, Any]], key: Mapping[str, Any]) -> list[str]:
+    """Words for what of a key differs in any of the rows from that of the page's header."""
+    return [word for name, word in WORDS.items() if name in key and any(row[name] != key[name] for row in rows)]
+
+
+def other_conditions(each: Mapping[str, Sequence[str]]) -> list[str]:
+    """One sentence for each word, from the title of what was measured -> its `differing` words."""
+    found = {word: [title for title, words in each.items() if word in words] for word in WORDS.values()}
+    return [f"Measured with other {word} than said here: {', '.join(of)}." for word, of in found.items() if of]
+
+
+def warnings(
+    table: pd.DataFrame, records: Iterable[Mapping[str, Any]], commits: set[str], others: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """What a reader must know before the figures; `others` as of `other_conditions`."""
     found = []
-    others = [float(value) for value in table["others"]] + [float(each["others"]) for each in records]
-    busy = sum(value > BUSY for value in others)
+    cores = [float(value) for value in table["others"]] + [float(each["others"]) for each in records]
+    busy = sum(value > BUSY for value in cores)
     if busy:
-        found.append(f"The machine was busy with other work during {busy} of {len(others)} measurements.")
+        found.append(f"The machine was busy with other work during {busy} of {len(cores)} measurements.")
     failed = [each["name"] for each in records if not each["done"]]
     if failed:
         found.append(f"Failed: {', '.join(failed)}.")
     if len(commits) > 1:
         found.append(f"Measured at several commits: {', '.join(sorted(commits))}.")
-    return found
+    return found + other_conditions(others)
 
 
 def found_verdicts(table: pd.DataFrame, names: Iterable[str]) -> dict[str, Verdict]:

@@ -25,7 +25,8 @@ def write(state: Mapping[str, Any], out: Path) -> Path:
 
     Args:
         state: `scripts` (name -> record), `growth` (rows), `machine`, and what the run was: `command`, `commit`,
-            `date`, `seconds`, `threads`, `scale`, `rounds`, `quick`.
+            `date`, `seconds`, `threads`, `scale`, `rounds`, `quick`; and `keys`, those of the last call by `growth`
+            or a script's name: what was measured by any other is named.
         out: the folder.
 
     Returns:
@@ -54,11 +55,13 @@ def rendered(state: Mapping[str, Any], table: pd.DataFrame) -> str:
     commits = {each["commit"] for each in records} | {row["commit"] for row in state["growth"]}
     machine = state["machine"]
     measured = list(dict.fromkeys(row["operation"] for row in state["growth"]))
+    others = {OPERATIONS[name].title: _differing(name, state) for name in OPERATIONS}
+    others |= {name: tables.differing([each], state["keys"].get(name, {})) for name, each in state["scripts"].items()}
     return environment.get_template("page.jinja").render(
         style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
         version=spacewise.__version__,
         sentences=tables.sentences(found, OPERATIONS),
-        warnings=tables.warnings(table, records, commits),
+        warnings=tables.warnings(table, records, commits, others),
         first=tables.first(found, OPERATIONS),
         operations=[_shown(name, state, table) for name in OPERATIONS if name in measured],
         facts=_facts(state),
@@ -87,11 +90,16 @@ def _facts(state: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
+def _differing(name: str, state: Mapping[str, Any]) -> list[str]:
+    return tables.differing([row for row in state["growth"] if row["operation"] == name], state["keys"]["growth"])
+
+
 def _shown(name: str, state: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
     """What the template shows of an operation."""
     operation = OPERATIONS[name]
     rows = [row for row in state["growth"] if row["operation"] == name]
     lost = [f"{row['contender']} failed at {row['size']:,}: {row['error']}" for row in rows if row.get("error")]
+    other = [f"measured with other {word} than the header says" for word in _differing(name, state)]
     drawn = ""
     if (table["operation"] == name).any():
         drawn = drawing.inline(drawing.svg(figures.grown(table, name, operation.unit), name), operation.title)
@@ -100,6 +108,6 @@ def _shown(name: str, state: Mapping[str, Any], table: pd.DataFrame) -> dict[str
         "operation": operation,
         "svg": drawn,
         "notes": tables.left_out(operation, state["scale"]),
-        "problems": lost + disagreements(name, rows),
+        "problems": other + lost + disagreements(name, rows),
         "table": tables.cases(table, name, operation),
     }

@@ -137,6 +137,7 @@ NOT_ON_ARRAYS = {
     "confusion.normalised",
     "summary.summarise",
     "projection.reduced",
+    "retrieval.shares",
     "sampling.paced",
     "sampling.chosen",
 }

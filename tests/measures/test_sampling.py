@@ -48,7 +48,7 @@ def test_each_sample_of_a_class_is_as_likely() -> None:
 def test_the_mean_is_that_of_classes_by_their_size() -> None:
     # by hand: 30 of 40 in class 0, of which 2 of 4 right; 10 in class 1, 2 of 2 right
     labels = np.repeat([0, 1], [30, 10])
-    mean, low, high = sample_interval([1.0, 0.0, 1.0, 0.0, 1.0, 1.0], [0, 0, 0, 0, 1, 1], labels)
+    mean, low, high = sample_interval([1, 0, 1, 0, 1, 1], [0, 0, 0, 0, 1, 1], labels)
     assert mean == 0.75 * 0.5 + 0.25
     assert 0 < low < mean < high < 1
     # Cochran 5.12 by hand for numbers: 0.75² (1 - 4/30) s²/4 + 0.25² (1 - 2/10) s²/2
@@ -74,7 +74,7 @@ def test_shares_end_where_the_others_could_not_take_them() -> None:
     mean, low, high = sample_interval(np.ones(90, bool), mine, labels)
     assert (mean, high) == (1, 1)
     assert 0.9 <= low < 1
-    mean, low, high = sample_interval(np.zeros(20), labels[stratified(labels, 20, 0)], labels)
+    mean, low, high = sample_interval(np.zeros(20, bool), labels[stratified(labels, 20, 0)], labels)
     assert (mean, low) == (0, 0)
     assert 0.1 < high < 0.2  # the rule of three says 0.15
 

@@ -16,7 +16,7 @@ from spacewise import files
 from spacewise.audits.embedding import chips, embedded, pixels, views
 from spacewise.audits.recommendation import recommendation
 from spacewise.audits.retrieval import check_index, chosen_rows, kept_epochs, retrieval_tables
-from spacewise.audits.samples import check_sample, drawn, where
+from spacewise.audits.samples import at_random, check_sample, drawn, where
 from spacewise.audits.stored import Audit
 from spacewise.audits.tables import accuracy_table, rejection_table, separation_table, spaces_table
 from spacewise.audits.transfer import both_domains, transfer_tables
@@ -138,7 +138,7 @@ def _fill(
     if by_retrieval(run.net, run.split):
         facts = _facts_of_retrieval(run, parts, samples, columns, seed)
     else:
-        more, classified = _classified(floor, spaces, samples, asked, run, parts, copies, shift, seed)
+        more, classified = _classified(floor, spaces, samples, asked, sample, run, parts, copies, shift, seed)
         tables, columns = tables | more, columns | classified
     if run.origin is not None and parts["test"].source is run.split.source:
         tables |= _other_domain(folder, run, seed)
@@ -182,6 +182,7 @@ def _classified(
     spaces: Mapping[str, np.ndarray],
     samples: pd.DataFrame,
     asked: np.ndarray,
+    sample: int | None,
     run: Run,
     parts: Mapping[str, Part],
     copies: int,
@@ -207,7 +208,9 @@ def _classified(
         columns |= more
     if len(parts["confusers"]):
         seen = samples.assign(correct=columns["correct"])
-        tables["rejection"], scores = rejection_table(spaces, seen, asked, run.net.last_layer(), seed)
+        tables["rejection"], scores = rejection_table(
+            spaces, seen, at_random(samples, sample, seed), run.net.last_layer(), seed
+        )
         columns |= {f"score:{name}": values for name, values in scores.items()}
     for name, mask in masks.items():
         columns[f"subset:{name}"] = pd.Series(mask, index=samples.index[test]).reindex(samples.index)

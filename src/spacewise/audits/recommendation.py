@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spacewise.measures.retrieval import compare_recall
+from spacewise.measures.retrieval import compare_recall, shares
 
 
 def recommendation(
@@ -27,23 +27,24 @@ def recommendation(
         space, against, chosen_on (`validation`; `test` where nothing was held out that can tell, which flatters
         the choice), and of test: recall, against_recall, difference with low and high (95 %), n, classes.
     """
-    parts = samples["part"].to_numpy()
-    asked = columns[f"first_hit@{against}"] >= 0
+    parts, targets = samples["part"].to_numpy(), samples["target"].to_numpy()
+    hits = {name: columns[f"first_hit@{name}"] for name in spaces}
+    asked = hits[against] >= 0
     held = (parts == "validation") & asked
-    tells = held.any() and len(set(samples["target"][held])) > 1 and (columns[f"first_hit@{against}"][held] > 0).any()
+    tells = held.any() and len(set(targets[held])) > 1 and (hits[against][held] > 0).any()
     chosen_on = "validation" if tells else "test"
-    held = (parts == chosen_on) & asked
-    space = max(reversed(spaces), key=lambda name: _recall(columns[f"first_hit@{name}"][held]))
-    test = (parts == "test") & asked
-    ours, theirs = (columns[f"first_hit@{name}"][test] for name in (space, against))
-    labels = samples["target"].to_numpy()[test]
-    difference, low, high = compare_recall(theirs, ours, labels, seed=seed)
+    held, test = ((parts == part) & asked for part in (chosen_on, "test"))
+    # of a sample the recall of all: each class counts by its size
+    whole, everyone = (None if asked[parts == part].all() else targets[parts == part] for part in (chosen_on, "test"))
+    space = max(reversed(spaces), key=lambda name: _recall(hits[name][held], targets[held], whole))
+    ours, theirs, labels = hits[space][test], hits[against][test], targets[test]
+    difference, low, high = compare_recall(theirs, ours, labels, gallery=everyone, seed=seed)
     return {
         "space": space,
         "against": against,
         "chosen_on": chosen_on,
-        "recall": _recall(ours),
-        "against_recall": _recall(theirs),
+        "recall": _recall(ours, labels, everyone),
+        "against_recall": _recall(theirs, labels, everyone),
         "difference": difference,
         "low": low,
         "high": high,
@@ -52,7 +53,7 @@ def recommendation(
     }
 
 
-def _recall(hits: np.ndarray) -> float:
-    """Recall at 1 of the queries that have an answer."""
+def _recall(hits: np.ndarray, labels: np.ndarray, gallery: np.ndarray | None) -> float:
+    """Recall at 1 of the queries that have an answer, or, of a sample, that of all such."""
     answered = hits > 0
-    return float((hits[answered] == 1).mean()) if answered.any() else 0.0
+    return float(shares((hits == 1)[:, None], answered, labels, gallery)[0]) if answered.any() else 0.0

@@ -16,7 +16,7 @@ from spacewise.audits.samples import paced, queries, say_cost, where
 from spacewise.errors import InputError
 from spacewise.measures.approximate import approximate_first_hits
 from spacewise.measures.blocks import Advance
-from spacewise.measures.retrieval import first_hits, recall_row, retrieval_samples
+from spacewise.measures.retrieval import first_hits, recall_row, retrieval_samples, shares
 from spacewise.progress import console
 from spacewise.runs import Run
 from spacewise.splits import Part
@@ -74,8 +74,9 @@ def _exact(
     found = retrieval_samples(values, labels, queries=queries(asked), advance=advance)
     hits = np.full(len(labels), NOT_ASKED)
     hits[asked] = found["first_hit"]
-    row = _asked_row(hits, labels, seed)
-    return hits, row | {"r_precision": found["r_precision"].mean(), "map_at_r": found["average_precision_at_r"].mean()}
+    both, answered = found[["r_precision", "average_precision_at_r"]].to_numpy(), found["hits"] > 0
+    means = shares(both, answered, labels[asked], None if asked.all() else labels)
+    return hits, _asked_row(hits, labels, seed) | dict(zip(("r_precision", "map_at_r"), means, strict=True))
 
 
 def _asked_row(hits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:

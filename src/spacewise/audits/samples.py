@@ -59,6 +59,18 @@ def drawn(samples: pd.DataFrame, sample: int | None, seed: int) -> np.ndarray:
     return asked
 
 
+def at_random(samples: pd.DataFrame, sample: int | None, seed: int) -> np.ndarray:
+    """As `drawn`, regardless of class: for what is no mean over samples."""
+    asked = np.ones(len(samples), bool)
+    for part in samples["part"].unique():
+        rows = where(samples, part)
+        size = rows.stop - rows.start
+        if sample is not None and size > sample:
+            asked[rows] = False
+            asked[rows.start + np.random.default_rng(seed).choice(size, sample, replace=False)] = True
+    return asked
+
+
 def queries(asked: np.ndarray) -> np.ndarray | None:
     """Indices of those that are asked; None where all are."""
     return None if asked.all() else np.flatnonzero(asked)

@@ -55,19 +55,19 @@ def spaces_table(
 ) -> pd.DataFrame:
     """Each space by itself: nearest training neighbour right, and test against training representation.
 
-    One row a space and subset; `n` test samples were asked. Raw pixels first: the floor that a network has to beat.
+    One row a space and subset. Raw pixels first: the floor that a network has to beat. Where not all test samples
+    were asked for a neighbour, `asked` says how many, and `nearest` of all lies between `sample_low` and `sample_high`.
     """
     train, test = where(samples, "train"), where(samples, "test")
     labels = samples["target"].to_numpy()
     chosen = queries(asked[test])
-    some = slice(None) if chosen is None else chosen
-    masks = {name: mask[some] for name, mask in masks.items()}
     rows = []
     for name, values in spaces.items():
-        table = representation(values[test][some], labels[test][some], values[train], labels[train], masks)
+        table = representation(values[test], labels[test], values[train], labels[train], masks, queries=chosen)
         table = table.rename(columns={"same_class_neighbour": "nearest"})
         rows.append(table.assign(space=name, dimension=values.shape[1]))
     columns = ["space", "dimension", "subset", "n", "nearest", "own_side", "margin_ratio"]
+    columns += [] if chosen is None else ["asked", "sample_low", "sample_high"]
     return pd.concat(rows, ignore_index=True)[columns]
 
 
@@ -114,7 +114,9 @@ def rejection_table(
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Rejection of confusers by every score, and the scores of every sample (higher = known).
 
-    The distance to a neighbour is that of the samples asked, NaN of others.
+    Args:
+        asked: bool (sample,): those that look for their neighbours in training, drawn regardless of class: a figure
+            of theirs is then one of all. The score is NaN of others, and the table counts those asked.
     """
     train = where(samples, "train")
     labels = samples["target"].to_numpy()[train]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -26,7 +29,8 @@ __all__ = ["main"]
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 problems found by `check`, 2 bad input, 130 interrupted."""
     try:
-        code = app(standalone_mode=False)
+        with terminable():
+            code = app(standalone_mode=False)
     except InputError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:
@@ -38,11 +42,28 @@ def main() -> None:
         code = _refuse(f"{where}{error.strerror or error}")
     if code == 130:
         print(
-            "interrupted; the state is saved. A training goes on with: spacewise train --resume RUN; "
-            "other commands, called once more, go on where they were",
+            "interrupted; the same command goes on where it was (a training: spacewise train --resume RUN)",
             file=sys.stderr,
         )
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM is met as Ctrl-C is: what runs elsewhere is told, and what can be saved is."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever runs this decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _refuse(message: str) -> int:

@@ -24,12 +24,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, fo
 
 
 def done(result: dict[str, Any], as_json: bool, *lines: str) -> None:
-    """The last words of a command: JSON for a program, or lines for a person."""
+    """The last words of a command: JSON for a program, or lines for a person; of several processes one speaks."""
+    from spacewise.progress import console
+
+    if console.quiet:
+        return
     if as_json:
         print(json.dumps(_known(result), default=str, allow_nan=False))
         return
-    from spacewise.progress import console
-
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
 

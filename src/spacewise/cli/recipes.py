@@ -58,7 +58,7 @@ def reproduce(
         raise unknown("recipe", name, RECIPES)
     asked = Asked(places(RECIPES[name], data or []), folds, epochs, only or [], changes or [])
     page = run_recipe(RECIPES[name], asked, out_folder(out), _place(on, cpus, gpus))
-    done({"report": page}, as_json, f"report: [bold]{page}[/]")
+    done({"report": page}, as_json, f"report: [bold]{escape(str(page))}[/]")
 
 
 def _place(on: str, cpus: int, gpus: float) -> Place | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from spacewise.errors import InputError
 from spacewise.grid.tasks import Outcome, Task
-from spacewise.grid.work import GRACE, answer, carry_out, environment, one_line, request
+from spacewise.grid.work import GRACE, answer, carry_out, environment, keep_trace, one_line, request
 
 REACHED = 5.0  # seconds in which a cluster's port answers
 
@@ -32,11 +32,15 @@ class Cluster:
     def __init__(self, address: str = "ray", cpus: int = 1, gpus: float = 0) -> None:
         self.address, self.cpus, self.gpus = address, cpus, gpus
         self.slots = 0
+        self.lost = False  # the cluster is gone: nobody is left to be told anything
         self.running: dict[Any, Task] = {}
 
     def submit(self, task: Task) -> None:
-        """Hands a task to Ray, which starts it when a host has room."""
-        self.running[self.remote.remote(request(task, self.cpus))] = task
+        """Hands a task to Ray, which starts it when a host has room. Raises `InputError`: the cluster is gone."""
+        try:
+            self.running[self.remote.remote(request(task, self.cpus))] = task
+        except ConnectionError as error:
+            raise self._gone(error) from error
 
     def wait(self, seconds: float) -> Sequence[Outcome]:
         """Those that have ended since, as soon as there is one; empty after so many seconds without.
@@ -51,52 +55,70 @@ class Cluster:
             done, _ = self.ray.wait([*self.running], num_returns=1, timeout=seconds)
             return [self._outcome(reference) for reference in done]
         except ConnectionError as error:
-            raise InputError(f"the Ray cluster at {self.address} is gone: {first_line(error)}") from error
+            raise self._gone(error) from error
+
+    def _gone(self, error: ConnectionError) -> InputError:
+        self.lost = True
+        return InputError(f"the Ray cluster at {self.address} is gone: {first_line(error)}")
 
     def _outcome(self, reference: Any) -> Outcome:
         task = self.running.pop(reference)
         try:
             return answer(task, self.ray.get(reference))
         except self.ray.exceptions.RayTaskError as error:  # its text is a trace, with the error at the end
-            return Outcome(task, "failed", one_line(str(error).strip().splitlines()[-1]))
+            told = str(error).strip()
+            return Outcome(task, "failed", one_line(f"{told.splitlines()[-1]}; {keep_trace(task, told)}"))
         except self.ray.exceptions.RayError as error:  # its process or host died
             return Outcome(task, "failed", f"{type(error).__name__}: {first_line(error)}")
 
     def __enter__(self) -> Cluster:
         self.ray = _ray()
         self.ours = not self.ray.is_initialized()
-        if self.ours:
-            connect(self.ray, self.address)
+        if not self.ours and self.address != "ray":
+            raise InputError(f"Ray runs in this process already: {self.address} cannot be joined, ray is the one there is")
         try:
+            if self.ours:
+                connect(self.ray, self.address)
             self.slots = slots(self.ray.nodes(), self.cpus, self.gpus)
-        except InputError:
+            # a process for each, as in local ones: none begins with the memory and the settings of another
+            self.remote = self.ray.remote(
+                max_calls=1,
+                max_retries=0,
+                num_cpus=self.cpus,
+                num_gpus=self.gpus,
+                runtime_env={"env_vars": environment(self.cpus)},
+            )(carry_out)
+        except BaseException:
             self._leave()
             raise
-        # a process for each, as in local ones: none begins with the memory and the settings of another
-        self.remote = self.ray.remote(
-            max_calls=1,
-            max_retries=0,
-            num_cpus=self.cpus,
-            num_gpus=self.gpus,
-            runtime_env={"env_vars": environment(self.cpus)},
-        )(carry_out)
         return self
 
     def __exit__(self, *error: object) -> None:
         try:
+            if not self.lost:
+                self._stop()
+        finally:
+            self.running.clear()
+            self._leave()
+
+    def _stop(self) -> None:
+        """Ends what runs: as by Ctrl-C in its process first, so that its state is saved, then by force."""
+        try:
             for reference in self.running:
-                self.ray.cancel(reference, force=False)  # as Ctrl-C in its process: the state is saved
+                self.ray.cancel(reference, force=False)
             if self.running:
                 self.ray.wait([*self.running], num_returns=len(self.running), timeout=GRACE)
         finally:
             for reference in self.running:
                 self.ray.cancel(reference, force=True)
-            self.running.clear()
-            self._leave()
 
     def _leave(self) -> None:
-        if self.ours:
-            self.ray.shutdown()
+        try:
+            if self.ours:
+                self.ray.shutdown()
+        except ConnectionError:
+            if not self.lost:  # that it is gone has been said
+                raise
 
 
 def _ray() -> Any:

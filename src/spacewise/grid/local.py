@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spacewise.grid.tasks import Outcome, Task
-from spacewise.grid.work import GRACE, answer, environment, one_line, request
+from spacewise.grid.work import GRACE, answer, environment, keep_trace, one_line, request
 
 TICK = 0.05  # seconds between looks at the children
 
 
 @dataclass
 class Child:
-    """A process that is there for one task, and the start of the names of its files."""
+    """A process that is there for one task, the start of the names of its files, and the GPU that it sees."""
 
     task: Task
     process: subprocess.Popen[bytes]
     files: Path
+    gpu: str | None = None
 
     def outcome(self) -> Outcome:
         """What became of it, once it has ended."""
@@ -34,9 +35,9 @@ class Child:
             return answer(self.task, said.read_text(encoding="utf-8"))
         code = self.process.returncode
         ended = f"killed by signal {-code}" if code < 0 else f"its process ended with exit code {code}"
-        lines = self.files.with_suffix(".stderr").read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((line for line in reversed(lines) if line.strip()), "")
-        return Outcome(self.task, "failed", one_line(f"{ended}: {last}" if last else ended))
+        told = self.files.with_suffix(".stderr").read_text(encoding="utf-8", errors="replace")
+        last = next((line for line in reversed(told.split("\n")) if line.strip()), "")
+        return Outcome(self.task, "failed", one_line(f"{ended}: {last}; {keep_trace(self.task, told)}" if last else ended))
 
     def release(self) -> None:
         """Reaps the process, which has ended, and lets go of the pipe that told it of this one's life."""
@@ -54,10 +55,13 @@ class Local:
     Attributes:
         slots: tasks that run at a time.
         threads: of each.
+        gpus: names of this machine's, as in `CUDA_VISIBLE_DEVICES`; where there are any, each task sees one, alone,
+            and no more tasks run at a time than there are GPUs.
     """
 
-    def __init__(self, slots: int, threads: int = 1) -> None:
-        self.slots, self.threads = slots, threads
+    def __init__(self, slots: int, threads: int = 1, gpus: Sequence[str] = ()) -> None:
+        self.slots, self.threads = min(slots, len(gpus)) if gpus else slots, threads
+        self.free = deque(gpus)
         self.waiting: deque[Task] = deque()
         self.children: list[Child] = []
         self.started = 0
@@ -75,6 +79,7 @@ class Local:
                 return []
             time.sleep(TICK)
         self.children = [child for child in self.children if child not in ended]
+        self.free.extend(child.gpu for child in ended if child.gpu is not None)
         self._fill()
         return [child.outcome() for child in ended]
 
@@ -87,16 +92,18 @@ class Local:
         files = Path(self.folder.name) / str(self.started)
         asked = files.with_suffix(".json")
         asked.write_text(request(task, self.threads), encoding="utf-8")
+        gpu = self.free.popleft() if self.free else None
+        seen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         with files.with_suffix(".stderr").open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "spacewise.grid.worker", asked, files.with_suffix(".outcome.json")],
-                env=os.environ | environment(self.threads),
+                env=os.environ | environment(self.threads) | seen,
                 stdin=subprocess.PIPE,  # held open: its end tells the child that this process is gone
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C in the terminal is for this process, which ends its children
             )
-        return Child(task, process, files)
+        return Child(task, process, files, gpu)
 
     def __enter__(self) -> Local:
         self.folder = tempfile.TemporaryDirectory(prefix="spacewise-")

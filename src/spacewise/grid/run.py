@@ -55,7 +55,7 @@ def run_all(tasks: Sequence[Task], place: Place, *, tries: int = 3, table: Path)
             for row in rows:
                 row.status = "waiting" if row.status == "running" else row.status
             files.write_table(table, table_of(rows))
-            board.say(f"interrupted: {_finished(rows)} finished; what runs is stopped, its state saved")
+            board.say(f"interrupted: {_finished(rows)} finished; the same command goes on where they were")
             raise
     _refuse_failures(rows)
     return {row.task.name: row.outcome for row in rows if row.outcome}

@@ -13,6 +13,7 @@ import torch
 import yaml
 
 import spacewise
+from spacewise import files
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.grid.tasks import Outcome, Task
@@ -30,6 +31,7 @@ def work(task: Task) -> Outcome:
     """
     try:
         run = ensure(task.experiment, task.folder, pretrained=task.pretrained, logger=_reporter(task))
+        error_file(task).unlink(missing_ok=True)
         return Outcome(task, "finished", facts=run.facts)
     except Exception as error:
         return Outcome(task, *_ending(task, error))
@@ -41,7 +43,7 @@ def _reporter(task: Task) -> Logger | None:
         return None
     from spacewise.tune.study import reporter
 
-    return reporter(task.study, task.trial)
+    return reporter(task.study, task.trial, task.folder / "log.csv")
 
 
 def _ending(task: Task, error: Exception) -> tuple[str, str]:
@@ -53,8 +55,21 @@ def _ending(task: Task, error: Exception) -> tuple[str, str]:
         return "refused", why
     if isinstance(error, BlockingIOError):
         return "failed", why
-    traceback.print_exc()
-    return "failed", f"{type(error).__name__}: {why}"
+    return "failed", f"{type(error).__name__}: {why}; {keep_trace(task, ''.join(traceback.format_exception(error)))}"
+
+
+def error_file(task: Task) -> Path:
+    """Where the trace of a failed task is kept, beside its run."""
+    return task.folder.with_name(f".{task.folder.name}.error.txt")
+
+
+def keep_trace(task: Task, trace: str) -> str:
+    """Writes down what a failed task said last, and returns where, for the end of the line that says why."""
+    try:
+        files.write_text(error_file(task), trace)
+    except InputError as error:  # a full disk is also why trainings fail: that line must not be lost over its trace
+        return f"its trace is lost: {one_line(str(error))}"
+    return f"trace in {error_file(task)}"
 
 
 def _is_pruning(task: Task, error: Exception) -> bool:
@@ -73,7 +88,7 @@ def carry_out(text: str) -> str:
     try:
         outcome = work(unpacked(asked["task"]))
     except KeyboardInterrupt:
-        outcome = Outcome(unpacked(asked["task"]), "failed", "stopped by a signal, its state is saved")
+        outcome = Outcome(unpacked(asked["task"]), "failed", "stopped by a signal")
     return json.dumps({"status": outcome.status, "why": outcome.why, "facts": outcome.facts}, default=str)
 
 

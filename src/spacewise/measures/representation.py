@@ -17,6 +17,7 @@ from spacewise.measures import checks
 from spacewise.measures.blocks import Advance, blocks
 from spacewise.measures.moments import nearest_mean, of_codes
 from spacewise.measures.nearest import nearest_accuracy
+from spacewise.measures.sampling import chosen, sample_interval
 
 
 def margin_ratio(
@@ -68,36 +69,51 @@ def representation(
     train_features: Any,
     train_labels: Any,
     subsets: Mapping[str, Any] | None = None,
+    *,
+    queries: Any = None,
 ) -> pd.DataFrame:
     """Training against test representation by subset (what dual loss, figure 8 shows).
 
     Args:
         features, labels, train_features, train_labels: as `margin_ratio`.
         subsets: by name, a boolean mask (sample,).
+        queries: (query,) indices of a stratified sample; they alone look for a neighbour, which compares all pairs.
 
     Returns:
         One row a subset, `overall` first: subset, n, margin_ratio (median of those that have one), own_side
-        (share with a ratio below 1), same_class_neighbour (share). An empty subset has n 0 and NaN.
+        (share with a ratio below 1), same_class_neighbour (share). An empty subset has n 0 and NaN. With `queries`
+        also asked, how many of them are of the subset, and sample_low and sample_high, between which the share of
+        same_class_neighbour of all of it lies (`sampling.sample_interval`).
 
     Raises:
         InputError: as `margin_ratio`; malformed subsets.
     """
     ratios = margin_ratio(features, labels, train_features, train_labels)
     masks = checks.subsets(subsets, len(ratios))
-    beside = same_class_neighbour(features, labels, train_features, train_labels)
-    samples = pd.DataFrame({"margin_ratio": ratios, "own_side": ratios < 1, "same_class_neighbour": beside})
-    rows = [{"subset": name, "n": int(mask.sum()), **_row(samples[mask])} for name, mask in masks.items()]
+    labels, asking = np.asarray(labels), chosen(queries, len(ratios))
+    some = slice(None) if queries is None else asking  # a slice is no copy
+    beside = same_class_neighbour(features[some], labels[some], train_features, train_labels)
+    rows = []
+    for name, mask in masks.items():
+        mine = mask[asking]
+        near = _near(beside[mine], labels[asking[mine]], labels[mask], sampled=queries is not None)
+        rows.append({"subset": name, "n": int(mask.sum()), **_sides(ratios[mask]), **near})
     return pd.DataFrame(rows)
 
 
-def _row(samples: pd.DataFrame) -> dict[str, float]:
-    if samples.empty:
-        return dict.fromkeys(samples.columns, np.nan)
-    return {
-        "margin_ratio": float(samples["margin_ratio"].median()),
-        "own_side": float(samples["own_side"].mean()),
-        "same_class_neighbour": float(samples["same_class_neighbour"].mean()),
-    }
+def _sides(ratios: np.ndarray) -> dict[str, float]:
+    """Median of the ratios that there are, and the share below 1."""
+    if not len(ratios):
+        return {"margin_ratio": np.nan, "own_side": np.nan}
+    return {"margin_ratio": float(pd.Series(ratios).median()), "own_side": float((ratios < 1).mean())}
+
+
+def _near(beside: np.ndarray, labels: np.ndarray, gallery: np.ndarray, *, sampled: bool) -> dict[str, float]:
+    """Share of those beside their own class; of a sample, that of all, with its ends."""
+    if not sampled:
+        return {"same_class_neighbour": float(beside.mean()) if len(beside) else np.nan}
+    mean, low, high = sample_interval(beside, labels, gallery) if len(beside) else (np.nan,) * 3
+    return {"same_class_neighbour": mean, "asked": len(beside), "sample_low": low, "sample_high": high}
 
 
 def _validate(features: Any, labels: Any, train_features: Any, train_labels: Any) -> tuple[np.ndarray, ...]:

@@ -126,8 +126,8 @@ def retrieval(
     asked, gallery = (labels, None) if queries is None else (labels[table.index], labels)
     row = recall_row(table["first_hit"], asked, gallery=gallery, ranks=ranks, **resampling)
     ends = {name: row.pop(name) for name in ("low", "high", "sample_low", "sample_high") if name in row}
-    shares = _shares(table[["r_precision", "average_precision_at_r"]].to_numpy(), table["hits"] > 0, asked, gallery)
-    return pd.DataFrame([row | dict(zip(("r_precision", "map_at_r"), shares, strict=True)) | ends])
+    means = shares(table[["r_precision", "average_precision_at_r"]].to_numpy(), table["hits"] > 0, asked, gallery)
+    return pd.DataFrame([row | dict(zip(("r_precision", "map_at_r"), means, strict=True)) | ends])
 
 
 def recall_row(
@@ -160,8 +160,8 @@ def recall_row(
     ranks, answered = _ranks(ranks, len(everyone) - 1), found > 0
     row: dict[str, float] = {"n": int(answered.sum()), "lone": int((~answered).sum())}
     at_rank = found[:, None] <= np.array(ranks)
-    shares = _shares(at_rank, answered, labels, gallery)
-    row |= {f"recall@{k}": float(share) for k, share in zip(ranks, shares, strict=True)}
+    recalls = shares(at_rank, answered, labels, gallery)
+    row |= {f"recall@{k}": float(share) for k, share in zip(ranks, recalls, strict=True)}
     resampling = _resampling(samples, confidence, seed)
     if gallery is None:
         low, high = _interval(at_rank[answered, 0], labels[answered], resampling)
@@ -173,8 +173,15 @@ def recall_row(
     return row | {"sample_low": ends[0], "sample_high": ends[1]}
 
 
-def _shares(values: np.ndarray, answered: Any, labels: np.ndarray, gallery: Any) -> np.ndarray:
-    """Mean (column,) of the values (query, column) with an answer: as they are, or each class by its size."""
+def shares(values: np.ndarray, answered: Any, labels: np.ndarray, gallery: Any = None) -> np.ndarray:
+    """Mean (column,) of what queries with an answer found; of a sample, that of all samples.
+
+    Args:
+        values: (query, column).
+        answered: (query,) bool.
+        labels: (query,) integer class indices.
+        gallery: (sample,) those of all, where the queries are a stratified sample: each class counts by its size.
+    """
     answered = np.asarray(answered)
     if not answered.any():
         return np.full(values.shape[1], np.nan)
@@ -229,6 +236,7 @@ def compare_recall(
     first_hits_b: Any,
     labels: Any,
     *,
+    gallery: Any = None,
     k: int = 1,
     seed: int = 0,
     samples: int = 1000,
@@ -241,6 +249,7 @@ def compare_recall(
     Args:
         first_hits_a, first_hits_b: (sample,) as `first_hits` returns them.
         labels: (sample,) integer class indices; whole classes are resampled.
+        gallery: as `recall_row`: those of all samples, where the queries are a stratified sample of them.
         k: how many nearest count, 1 to the number of samples less one.
         seed: of the resamples.
         samples: bootstrap resamples.
@@ -259,6 +268,9 @@ def compare_recall(
         raise InputError(f"first hits: sample {sample} has an answer in one space only, expected the same samples")
     answered = first > 0
     gains = (second[answered] <= k).astype(np.int64) - (first[answered] <= k)
+    if gallery is not None and len(gains):
+        difference = float(shares(gains[:, None], np.ones(len(gains), bool), labels[answered], gallery)[0])
+        return difference, *_weighted_interval(gains, labels[answered], np.asarray(gallery), **resampling)
     difference = float(gains.mean()) if len(gains) else np.nan
     return difference, *_interval(gains, labels[answered], resampling)
 

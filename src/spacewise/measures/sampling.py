@@ -74,10 +74,11 @@ def sample_interval(
     Each class counts by its share of all; the variance is the stratified estimator's, with the correction for
     finite classes (Cochran, equations 5.1 and 5.12). Classes of which one alone was drawn, and not all, are compared
     with one another (collapsed strata, 5A.12); where a class was not drawn at all, the sample counts as drawn
-    regardless of class. Real values: Student's t with the effective degrees of freedom (5.16). Shares (values of
-    0 and 1 alone): Wilson's interval with the effective number of samples, at most those drawn (Korn and Graubard,
-    Survey Methodology 24, 1998): it has a width where all values are the same, and ends where what was not
-    drawn could not take the share any further. No width where all were drawn; NaN ends where one was, of several.
+    regardless of class. Real values: Student's t with the effective degrees of freedom (5.16). Shares (booleans,
+    or whole numbers 0 and 1): Wilson's interval with the effective number of samples, at most those drawn (Korn
+    and Graubard, Survey Methodology 24, 1998): it has a width where all values are the same, and ends where what
+    was not drawn could not take the share any further. Where one sample of each class was drawn, intervals are
+    too wide. No width where all were drawn; NaN ends where one was, of several.
 
     Args:
         values: (query,) of the samples drawn, as by `stratified`: numbers or booleans.
@@ -91,6 +92,7 @@ def sample_interval(
     if isinstance(values, np.ndarray | pd.Series) and values.dtype == np.bool_:
         values = np.asarray(values, dtype=np.int64)
     found = checks.vector("values", values)
+    share = np.asarray(values).dtype.kind in "iu"
     strata, sizes = _strata(checks.labels("sample labels", sample_labels, length=len(found)), labels)
     confidence = checks.share("confidence", confidence)
     drawn, shares = np.bincount(strata, minlength=len(sizes)), sizes / sizes.sum()
@@ -104,7 +106,7 @@ def sample_interval(
     spread[alone] = _collapsed(means[alone], shares[alone], mean)
     parts = shares**2 * left * spread / drawn
     variance = float(parts.sum())
-    if np.isin(found, (0, 1)).all():
+    if share and np.isin(found, (0, 1)).all():
         low, high = _wilson(mean, variance, len(found) / (1 - len(found) / sizes.sum()), confidence)
         known = float(shares @ (means * drawn / sizes))
         return mean, min(mean, max(low, known)), max(mean, min(high, known + float(shares @ left)))

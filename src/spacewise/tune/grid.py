@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -22,13 +23,14 @@ from spacewise.tune.door import check
 from spacewise.tune.template import Template
 
 LONGEST = 120  # characters of a folder's name
+LARGEST = 10_000  # runs of a grid
 
 
 def combinations(choices: Sequence[Choice]) -> list[dict[str, str]]:
     """Every combination of options, the last choice changing fastest.
 
     Raises:
-        InputError: a range, which has no end of values.
+        InputError: a range, which has no end of values; more than `LARGEST` combinations.
     """
     for choice in choices:
         if not choice.options:
@@ -36,6 +38,12 @@ def combinations(choices: Sequence[Choice]) -> list[dict[str, str]]:
                 f"{choice.written} is a range, and a grid takes options: list them, such as {{0.1|1|10}}, or search "
                 "the range with spacewise tune"
             )
+    number = math.prod(len(choice.options) for choice in choices)
+    if number > LARGEST:
+        raise InputError(
+            f"these choices have {number:,} combinations, and a grid takes {LARGEST:,} at most: list fewer options, or "
+            "search them with spacewise tune"
+        )
     products = itertools.product(*(choice.options for choice in choices))
     return [dict(zip([choice.name for choice in choices], values, strict=True)) for values in products]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from spacewise.errors import InputError
 from spacewise.learn.batches import mixed
@@ -47,9 +50,8 @@ def open_study(path: Path, warm_up: int) -> Any:
     return study
 
 
-def new_trial(study: Any, seed: int) -> Any:
-    """One more trial; what it will draw follows from the seed, its number, and the trials that have ended."""
-    study.sampler = _sampler(seed, len(study.get_trials(deepcopy=False)))
+def new_trial(study: Any) -> Any:
+    """One more trial."""
     return study.ask()
 
 
@@ -59,16 +61,21 @@ def begun_trials(study: Any) -> list[int]:
     return [trial.number for trial in study.get_trials(deepcopy=False, states=(running,))]
 
 
-def begun_trial(study: Any, number: int, seed: int) -> Any:
+def begun_trial(study: Any, number: int) -> Any:
     """A trial that has not ended, as `new_trial` gave it."""
-    study.sampler = _sampler(seed, number)
-    return _trial(study, number)
+    found = study.get_trials(deepcopy=False)[number]
+    return optuna().trial.Trial(study, found._trial_id)
 
 
-def drawn(trial: Any, choices: Sequence[Choice]) -> dict[str, str]:
-    """Values of a trial as texts, by choice: drawn now, or before."""
+def drawn(trial: Any, choices: Sequence[Choice], seed: int) -> dict[str, str]:
+    """Values of a trial as texts, by choice: drawn now, or before.
+
+    Each follows from the seed, the trial's number, the choice's, and the trials that have ended: also where a trial
+    was interrupted between two of its values.
+    """
     values: dict[str, str] = {}
-    for choice in choices:
+    for place, choice in enumerate(choices):
+        trial.study.sampler = _sampler(seed, trial.number, place)
         if choice.options:
             value = trial.suggest_categorical(choice.name, choice.options)
         elif choice.whole:
@@ -90,29 +97,33 @@ def end(study: Any, trial: Any, status: str, facts: Mapping[str, Any]) -> None:
         study.tell(trial.number, state=states.PRUNED if status == "pruned" else states.FAIL)
 
 
-def reporter(study: Path, trial: int | None) -> Reporter:
+def reporter(study: Path, trial: int | None, log: Path) -> Reporter:
     """Who hears each epoch's figures of a trial, and raises `Pruned` when it has no prospects.
 
     Args:
         study: the journal.
         trial: its number.
+        log: the `log.csv` of its run, for epochs that a kill kept from being reported.
 
     Raises:
         InputError: the journal does not know the trial.
+        Pruned: an epoch of the log says so.
     """
     library = optuna()
     opened = library.load_study(study_name=NAME, storage=_journal(study), sampler=library.samplers.RandomSampler(0))
     opened.pruner = _pruner(opened.user_attrs["warm_up"])
     if trial is None or trial >= len(opened.get_trials(deepcopy=False)):
         raise InputError(f"{study} knows no trial {trial}")
-    return Reporter(_trial(opened, trial))
+    known = opened.get_trials(deepcopy=False)[trial].intermediate_values
+    return Reporter(begun_trial(opened, trial), log, set(known))
 
 
 class Reporter:
-    """A logger of one trial."""
+    """A logger of one trial. Arguments as `reporter`; `known` are the epochs that the journal has."""
 
-    def __init__(self, trial: Any) -> None:
-        self.trial = trial
+    def __init__(self, trial: Any, log: Path, known: set[int]) -> None:
+        self.trial, self.log, self.known = trial, log, known
+        self._catch_up()
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Reports the validation figure of epoch `step`; a trial is never stopped after its last epoch.
@@ -121,10 +132,24 @@ class Reporter:
             Pruned: its best figure so far is below the median of the other trials' at this epoch.
             InputError: there is no validation figure.
         """
+        if step - 1 not in self.known:
+            self._catch_up(step)
+        self._report(metrics, step)
+
+    def _catch_up(self, before: float = math.inf) -> None:
+        """Reports the epochs of the log that the journal does not have: a kill came between the two."""
+        if not self.log.is_file():
+            return
+        for row in pd.read_csv(self.log, float_precision="round_trip").to_dict("records"):
+            if row["epoch"] not in self.known and row["epoch"] < before:
+                self._report({str(name): value for name, value in row.items()}, int(row["epoch"]))
+
+    def _report(self, metrics: Mapping[str, float], step: int) -> None:
         value = next((value for name, value in metrics.items() if name.startswith(FIGURE)), None)
         if value is None:
             raise InputError("a search goes by validation, and this epoch has no validation figure")
         self.trial.report(value, step)
+        self.known.add(step)
         if step < self.trial.user_attrs["epochs"] and self.trial.should_prune():
             why = f"stopped after epoch {step}: below the median of the trials before it"
             self.trial.set_user_attr("pruned", why)  # it is, also if nobody is left to write down its end
@@ -136,18 +161,13 @@ def _journal(path: Path) -> Any:
     return library.storages.JournalStorage(library.storages.journal.JournalFileBackend(str(path)))
 
 
-def _sampler(seed: int, number: int) -> Any:
-    """Seeded anew for each trial: a search that is continued draws what it would have drawn at once."""
-    return optuna().samplers.TPESampler(seed=mixed(seed, number) % 2**32)
+def _sampler(seed: int, number: int, place: int) -> Any:
+    """Seeded anew for each value: a search that is continued draws what it would have drawn at once."""
+    return optuna().samplers.TPESampler(seed=mixed(seed, number, place) % 2**32)
 
 
 def _pruner(warm_up: int) -> Any:
     return optuna().pruners.MedianPruner(n_startup_trials=COMPARED, n_warmup_steps=warm_up)
-
-
-def _trial(study: Any, number: int) -> Any:
-    found = study.get_trials(deepcopy=False)[number]
-    return optuna().trial.Trial(study, found._trial_id)
 
 
 def _mend(path: Path) -> None:
