@@ -157,8 +157,8 @@ OPERATIONS = {
     "training": Operation(
         title="Training",
         words="An epoch of an A-ConvNet on chips of 128 x 128 pixels, batches of 64, shifted: `learn.supervised` with "
-        "its default settings and all that it writes, against the plainest correct PyTorch loop (float32, DataLoader), and "
-        "the same loop in bf16 (autocast), channels last, with fused AdamW. Whole batches at every size.",
+        "its default settings and all that it writes, against the plainest correct PyTorch loop (float32, DataLoader), "
+        "and the same loop in bf16 (autocast), channels last, with fused AdamW. Whole batches at every size.",
         unit="chips",
         smallest=256,
         multiple=BATCH,

@@ -33,6 +33,8 @@ from spacewise.nets.chain import Chain
 from spacewise.splits import Split
 
 WEIGHTS = ("best", "last")
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # its name for the job, in the environment
+JOB = "job"  # in run.json: the torchrun job that made the run, which goes on with it when it is restarted
 
 
 @dataclass
@@ -91,7 +93,8 @@ def weights_file(folder: Path, experiment: Experiment, weights: str) -> Path:
 def _instead(folder: Path) -> str:
     """What to do about weights that are not there."""
     if status(folder) == "finished":  # earlier than was planned, or a network made elsewhere
-        return f"; it has: {', '.join(sorted(path.stem for path in (folder / 'weights').glob('*.safetensors')))}"
+        names = sorted(path.stem for path in (folder / "weights").glob("*.safetensors"))
+        return f"; it has: {', '.join(names)}" if names else f": {folder / 'weights'} holds none"
     return f": its training is not finished; continue it with: spacewise train --resume {folder}"
 
 
@@ -256,6 +259,7 @@ def first_facts(split: Split, leaks: list[str], origin: Split | None = None) -> 
         "classes": list(split.classes),
         "fit": split.source.fit,
         "leaks": leaks,
+        **({JOB: os.environ[TORCHRUN]} if TORCHRUN in os.environ else {}),
         "spacewise": __version__,
         "commit": commit(),
         "python": platform.python_version(),

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from torch import distributed
 from torch.distributed.distributed_c10d import _set_pg_timeout
 
-from spacewise import files
+from spacewise import files, runs
 from spacewise.cache import Decoded
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
@@ -28,7 +28,6 @@ from spacewise.splits import Split
 PREPARING = timedelta(minutes=30)  # one host may decode its images while another has them in its cache
 STEPPING = timedelta(minutes=5)  # then all take their steps together; what waits longer waits for a silent host
 SEEN_WITHIN = 60.0  # seconds: a network file system may show a new folder that late
-JOB = "job"  # in run.json: the torchrun job that made the run
 
 
 def share(lightning: Fabric) -> Share:
@@ -159,17 +158,13 @@ def _without_places(experiment: Experiment) -> str:
     return repr(values)
 
 
-def mark_job(out: Path) -> None:
-    """Notes in a new run which torchrun job it belongs to, so that the job can go on with it when it is restarted."""
-    if name := os.environ.get("TORCHELASTIC_RUN_ID"):
-        files.write_json(out / "run.json", files.read_json(out / "run.json") | {JOB: name})
-
-
 def restarted(out: Path) -> bool:
     """Whether the folder holds a run that this very torchrun job has begun, before it lost a process."""
-    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    name = os.environ.get(runs.TORCHRUN)
     again = name != "none" or int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0  # "none": torchrun's default
-    return bool(name and again and (out / "run.json").is_file() and files.read_json(out / "run.json").get(JOB) == name)
+    if not (name and again and (out / "run.json").is_file()):
+        return False
+    return bool(files.read_json(out / "run.json").get(runs.JOB) == name)
 
 
 @contextmanager

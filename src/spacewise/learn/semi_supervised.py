@@ -18,7 +18,7 @@ from spacewise.learn import state
 from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric, strategy
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, seen_images, some, training_images
-from spacewise.learn.processes import check_shared, launch, mark_job, share, together
+from spacewise.learn.processes import check_shared, launch, share, together
 from spacewise.learn.pseudo_labels import EMBEDDING
 from spacewise.learn.semi_supervised_training import GIVEN, Pair, SemiSupervisedTraining
 from spacewise.learn.streams import Stream, View
@@ -85,7 +85,6 @@ def semi_supervised(
             skipped=passed_over(split, unused, images),
             unused=unused,
         )
-        mark_job(out)
     if not (out / state.FILE).is_file():
         net.preprocess.fit(some(images, seen_images(chosen, usable)), split.source.amplitude)
     check_shared(lightning, out)

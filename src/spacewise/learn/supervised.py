@@ -16,7 +16,7 @@ from spacewise.learn import state
 from spacewise.learn.batches import Batches
 from spacewise.learn.embed import fabric, strategy
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some
-from spacewise.learn.processes import check_shared, launch, mark_job, share, together
+from spacewise.learn.processes import check_shared, launch, share, together
 from spacewise.learn.supervised_training import SupervisedTraining
 from spacewise.learn.training import Logger
 from spacewise.nets.chain import Chain, output_sizes
@@ -66,7 +66,6 @@ def supervised(
     batches = make_batches(images, split, chosen, seed, lightning)
     if not resume and lightning.is_global_zero:
         runs.create(out, experiment, split, split.leaks(images.digests))
-        mark_job(out)
     if not (out / state.FILE).is_file():
         net.preprocess.fit(some(images, split.train), split.source.amplitude)
     check_shared(lightning, out)

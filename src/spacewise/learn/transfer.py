@@ -18,7 +18,7 @@ from spacewise.learn.batches import mixed
 from spacewise.learn.embed import fabric
 from spacewise.learn.prepare import check_keep, fits, refuse_or_resume, some, training_images
 from spacewise.learn.pretraining import check_pretraining, pretrain
-from spacewise.learn.processes import check_shared, launch, mark_job, share, together
+from spacewise.learn.processes import check_shared, launch, share, together
 from spacewise.learn.streams import Stream, Streams, View
 from spacewise.learn.training import Logger
 from spacewise.learn.transfer_training import TransferTraining
@@ -93,7 +93,6 @@ def transfer(
         leaks = [*target.leaks(images["target"].digests), *leaks, *across]
         named, unused = skipped(target.source, images["target"]), len(target.unlabelled) - len(usable.unlabelled)
         runs.create(out, experiment, target, leaks, origin=source, skipped=named, unused=unused)
-        mark_job(out)
     check_shared(lightning, out)
     if not begun:
         _begin(net, chosen, source, usable, images, out, seed, pretrained, logger)
