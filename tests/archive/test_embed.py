@@ -160,7 +160,7 @@ def test_lost_and_damaged_shards_are_made_anew(run: Path, pictures: Path, out: P
     place = bytes(data).index(truth[24].tobytes())
     data[place] ^= 1
     flipped.write_bytes(data)
-    with pytest.raises(InputError, match=r"2 of 5 shards are missing or damaged .* spacewise embed"):
+    with pytest.raises(InputError, match=r"2 of 5 shards are missing, damaged .* spacewise embed"):
         open_embeddings(out)
     embed_archive(run, pictures, out)
     np.testing.assert_array_equal(whole(out), truth)
@@ -238,8 +238,69 @@ def test_a_lost_listing_is_made_anew_and_must_be_the_same(run: Path, pictures: P
     embed_archive(run, data, out)
     (out / stored.LISTING).unlink()
     (data / "dots" / "dots00.png").unlink()
-    with pytest.raises(InputError, match="listing was"):
+    for _ in range(2):  # nothing wrong is left behind
+        with pytest.raises(InputError, match="listing was"):
+            embed_archive(run, data, out)
+        assert not (out / stored.LISTING).exists()
+
+
+def test_facts_of_something_else(run: Path, pictures: Path, out: Path, spacewise: Command) -> None:
+    embed_archive(run, pictures, out)
+    files.write_json(out / stored.FACTS, {})
+    for words in (["embed", run, pictures, "--out", out], ["search", run, "id:a", "--in", out]):
+        code, _, said = spacewise(*words)
+        assert code == 2
+        assert "as spacewise embed writes it" in said
+
+
+def test_what_is_not_complete_is_not_opened(run: Path, pictures: Path, out: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(pictures, data)
+    embed_archive(run, data, out)
+    facts = files.read_json(out / stored.FACTS)
+    files.write_json(out / stored.FACTS, facts | {"samples": 35})
+    with pytest.raises(InputError, match=rf"not complete: 5 of 5 .* goes on with it: spacewise embed .* --out {out}$"):
+        open_embeddings(out)
+    files.write_json(out / stored.FACTS, facts | {"digest": "0" * 16})
+    with pytest.raises(InputError, match="5 of 5 shards are missing, damaged or of another making"):
+        open_embeddings(out)
+    files.write_json(out / stored.FACTS, {key: value for key, value in facts.items() if key != "samples"})
+    for path in [*out.glob("part-*"), *data.glob("*/*.png")]:
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"none of the 36 images of .* could be read; .*checks00\.png"):
         embed_archive(run, data, out)
+    with pytest.raises(InputError, match="is not complete: 5 of 5 shards are done"):
+        open_embeddings(out)
+
+
+def test_what_can_be_read_again_is_no_longer_listed(run: Path, pictures: Path, out: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(pictures, data)
+    broken = data / "dots" / "dots05.png"
+    broken.write_bytes(b"")
+    embed_archive(run, data, out)
+    assert (out / "_unreadable.csv").is_file()
+    shutil.copy(pictures / "dots" / "dots05.png", broken)
+    stored.part(out, 2).unlink()
+    assert embed_archive(run, data, out)["unreadable"] == 0
+    assert not (out / "_unreadable.csv").exists()
+
+
+def test_names_that_are_no_text(run: Path, pictures: Path, out: Path, tmp_path: Path, spacewise: Command) -> None:
+    data = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff[red]"))
+    shutil.copytree(pictures, data)
+    query = data / os.fsdecode(b"\xfe.png")
+    shutil.copy(pictures / "dots" / "dots00.png", query)
+    assert spacewise("embed", run, data, "--out", out)[0] == 0
+    assert spacewise("embed", run, data, "--out", out)[0] == 0
+    for asked in (query, data, "id:\udcfe.png"):
+        code, _, said = spacewise("search", run, asked, "--in", out, "--out", tmp_path / "fb[red]x", "--k", 2)
+        assert code == 0, said
+        assert f"{tmp_path}/fb[red]x/hits.csv" in said
+    found = pd.read_csv(tmp_path / "fb[red]x" / "hits.csv")
+    assert found["query"].tolist() == ["id:\\xfe.png"] * 2
+    with pytest.raises(InputError, match="the name of this folder is not UTF-8"):
+        embed_archive(run, pictures, data / "out")
 
 
 def test_a_folder_of_something_else_is_left_alone(run: Path, pictures: Path, tmp_path: Path) -> None:
@@ -283,7 +344,8 @@ def test_ctrl_c(run: Path, pictures: Path, out: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(embedding, "_shard", stops)
     code, _, said = spacewise("embed", run, pictures, "--out", out)
     assert code == 130
-    assert "go on where they were" in said
+    assert "2 of 5 shards are done, the same command goes on" in said
+    assert "interrupted" in said
     assert sorted(contents(out)) == ["part-00000.parquet", "part-00001.parquet"]
     assert not list(out.glob(".*"))
 
@@ -395,7 +457,7 @@ def test_hostile_names(run: Path, pictures: Path, out: Path, tmp_path: Path, spa
         ({"spaces": ["featur"]}, "unknown space 'featur': did you mean 'feature'"),
         ({"spaces": ["block3:min"]}, "unknown reading"),
         ({"weights": "lats"}, "unknown weights 'lats': did you mean 'last'"),
-        ({"weights": "last"}, "has no last weights"),
+        ({"weights": "last"}, "has no last weights; it has: best"),
         ({"stride": 3}, "--stride is for tiles of GeoTIFFs"),
         ({"run": Path("nowhere")}, "is no run: it does not exist"),
     ],
@@ -404,6 +466,12 @@ def test_refusals(run: Path, pictures: Path, out: Path, change: dict[str, Any], 
     with pytest.raises(InputError, match=line):
         embed_archive(**({"run": run, "data": pictures, "out": out} | change))
     assert not out.exists()
+
+
+def test_a_run_without_weights(run: Path, pictures: Path, out: Path) -> None:
+    (run / "weights" / "best.safetensors").unlink()
+    with pytest.raises(InputError, match=r"has no best weights: .*weights holds none"):
+        embed_archive(run, pictures, out)
 
 
 def test_an_unfinished_run(run: Path, pictures: Path, out: Path) -> None:

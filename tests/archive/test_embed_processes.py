@@ -105,9 +105,36 @@ def test_ranks_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, rank: str, wo
         this_rank()
 
 
-def test_two_commands_at_one_folder(
-    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("local", "here"), [("0", "0"), ("2", "2"), ("-1", "2")])
+def test_local_ranks_that_make_no_sense(monkeypatch: pytest.MonkeyPatch, local: str, here: str) -> None:
+    monkeypatch.setenv("LOCAL_RANK", local)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
+    with pytest.raises(InputError, match=f"LOCAL_RANK is {local} of LOCAL_WORLD_SIZE {here}"):
+        this_rank()
+
+
+def test_the_listing_is_waited_for(run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed_archive(run, pictures, tmp_path / "out")
+    (tmp_path / "out" / stored.LISTING).unlink()
+    monkeypatch.setattr(ranks, "LIMIT", 0.3)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"_listing\.parquet has not come within"):
+        embed_archive(run, pictures, tmp_path / "out")
+
+
+def test_two_processes_of_one_rank(run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed_archive(run, pictures, tmp_path / "out")
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with files.alone(tmp_path / "out" / "rank1"), pytest.raises(BlockingIOError, match="another process is at it"):
+        embed_archive(run, pictures, tmp_path / "out")
+    embed_archive(run, pictures, tmp_path / "out")
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_two_commands_at_one_folder(run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(files, "PATIENCE", 0.2)
     with files.alone(tmp_path / "out"), pytest.raises(BlockingIOError, match="another process is at it"):

@@ -14,6 +14,9 @@ from tests.archive.fresh_runs import fresh_run
 from tests.conftest import PICTURES, Command
 
 from spacewise.archive import embed_archive, index, open_embeddings, stored
+from spacewise.archive.listing import write_listing
+from spacewise.archive.pictures import Pictures
+from spacewise.archive.taking import Takes
 from spacewise.report import found
 from spacewise.sources import folder
 
@@ -157,6 +160,37 @@ def test_pictures_that_cannot_be_taken_are_named(search, tmp_path: Path) -> None
     assert search(tmp_path / "colour.png")[0] == 2
 
 
+def test_unreadable_queries_of_a_folder_are_passed_over(search, pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(pictures / "dots", tmp_path / "queries")
+    (tmp_path / "queries" / "broken[red].png").write_bytes(b"\x89PNG")
+    Image.new("RGB", (24, 24)).save(tmp_path / "queries" / "colour.png")
+    code, _, error = search(tmp_path / "queries", "--k", 1)
+    assert code == 0, error
+    assert "unreadable: 2 of 14: broken[red].png, colour.png" in error
+    hits = pd.read_csv(tmp_path / "found" / "hits.csv")
+    assert hits["query"].tolist() == [f"dots{index:02d}.png" for index in range(PICTURES)]
+    assert (hits["similarity"] > 0.999).all()
+    page = (tmp_path / "found" / "found.html").read_text(encoding="utf-8")
+    assert "2 of 14 pictures could not be read" in page
+    told = json.loads(search(tmp_path / "queries", "--k", 1, "--json")[1])
+    assert "3 bands" in told["unreadable"]["colour.png"]
+    for path in (tmp_path / "queries").glob("dots*"):
+        path.unlink()
+    code, _, error = search(tmp_path / "queries", "--k", 1)
+    assert code == 2
+    assert "none of the 2 pictures of" in error
+
+
+def test_another_listing_shows_no_pictures(spacewise: Command, made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "embeddings", tmp_path / "embeddings")
+    write_listing(tmp_path / "embeddings" / stored.LISTING, Pictures(made / "archive" / "dots", Takes(1, 16, "resize")))
+    words = ["id:dots/dots00.png", "--in", tmp_path / "embeddings", "--out", tmp_path / "found", "--k", 3]
+    code, _, error = spacewise("search", made / "run", *words)
+    assert code == 0, error
+    page = (tmp_path / "found" / "found.html").read_text(encoding="utf-8")
+    assert page.count("is not the listing that was embedded") == 4
+
+
 def test_another_run_is_refused(search, pictures: Path, made: Path, tmp_path: Path) -> None:
     fresh_run(tmp_path / "other", folder(pictures), seed=1)
     code, _, error = search("id:dots/dots00.png", run=tmp_path / "other")
@@ -171,4 +205,4 @@ def test_a_lost_shard_is_named(spacewise: Command, made: Path, tmp_path: Path) -
     words = ["id:dots/dots00.png", "--in", tmp_path / "embeddings", "--out", tmp_path / "found"]
     code, _, error = spacewise("search", made / "run", *words)
     assert code == 2
-    assert "1 of 5 shards are missing or damaged (part-00002.parquet); this makes what is missing" in error
+    assert "1 of 5 shards are missing, damaged or of another making (part-00002.parquet); this makes them" in error

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.archive.shards import stored
 
+from spacewise import files
 from spacewise.archive import building
 from spacewise.archive import index as module
 from spacewise.archive.building import opened, place
@@ -17,6 +18,7 @@ from spacewise.archive.index import approximate
 from spacewise.archive.search import exact
 from spacewise.archive.stored import Embeddings, open_embeddings
 from spacewise.errors import InputError
+from spacewise.runs import file_digest
 
 pytest.importorskip("faiss")
 
@@ -93,12 +95,12 @@ def test_recall_at_another_k_is_measured_beside(archive: Embeddings, kind: str) 
 
 @KINDS
 def test_the_same_archive_gives_the_same_index(tmp_path: Path, kind: str) -> None:
-    files = []
+    made = []
     for name in ("one", "two"):
         archive = stored(tmp_path / name, vectors(), [1000])
         opened(archive, "feature", kind)
-        files.append(place(archive, "feature", kind).read_bytes())
-    assert files[0] == files[1]
+        made.append(place(archive, "feature", kind).read_bytes())
+    assert made[0] == made[1]
 
 
 @KINDS
@@ -114,18 +116,22 @@ def test_other_shards_build_it_anew(archive: Embeddings, capsys: pytest.CaptureF
     changed = stored(archive.folder, vectors(1), [1000, 1000, 2100])
     capsys.readouterr()
     found, _ = approximate(changed, "feature", "hnsw", vectors(1)[:1], K)
-    assert "no longer fits the shards: it is built anew" in " ".join(capsys.readouterr().err.split())
+    assert "is damaged or no longer fits the shards: it is built anew" in " ".join(capsys.readouterr().err.split())
     assert found.indices[0, 0] == 0
     assert found.similarity[0, 0] == pytest.approx(1)
 
 
-@pytest.mark.parametrize("harm", ["cut off", "no facts", "other settings"])
+@pytest.mark.parametrize("harm", ["cut off", "flipped", "no facts", "other settings"])
 def test_what_does_not_fit_its_facts_is_built_anew(archive: Embeddings, harm: str) -> None:
     expected, _ = approximate(archive, "feature", "hnsw", vectors()[:3], K)
     path = place(archive, "feature", "hnsw")
     facts = path.with_suffix(".json")
     if harm == "cut off":
         path.write_bytes(path.read_bytes()[:-100])
+    elif harm == "flipped":
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
     elif harm == "no facts":
         facts.unlink()
     else:
@@ -135,12 +141,29 @@ def test_what_does_not_fit_its_facts_is_built_anew(archive: Embeddings, harm: st
     assert json.loads(facts.read_text(encoding="utf-8"))["bytes"] == path.stat().st_size
 
 
-def test_a_damaged_index_is_named(archive: Embeddings) -> None:
+def test_an_index_that_faiss_cannot_read_is_named(archive: Embeddings) -> None:
     approximate(archive, "feature", "hnsw", vectors()[:1], K)
     path = place(archive, "feature", "hnsw")
     path.write_bytes(b"x" * path.stat().st_size)
+    facts = files.read_json(path.with_suffix(".json"))
+    files.write_json(path.with_suffix(".json"), facts | {"digest": file_digest(path)})
     with pytest.raises(InputError, match=r"_feature\.hnsw\.faiss is damaged; delete it"):
         approximate(archive, "feature", "hnsw", vectors()[:1], K)
+
+
+@KINDS
+def test_as_many_hits_as_samples_are_refused_before_building(archive: Embeddings, kind: str) -> None:
+    with pytest.raises(InputError, match=r"k: 3000, where an index over the 3,000 samples .* 2,999 at most"):
+        approximate(archive, "feature", kind, vectors()[:1], SAMPLES)
+    assert not list(archive.folder.glob("_feature*"))
+
+
+def test_all_lists_are_tried(archive: Embeddings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WANTED", 1.1)
+    monkeypatch.setattr(module, "GAIN", -1)
+    approximate(archive, "feature", "ivfpq", vectors()[:1], K)
+    facts = files.read_json(place(archive, "feature", "ivfpq").with_suffix(".json"))
+    assert facts["recall"][str(K)]["effort"] == facts["settings"]["lists"] == 75
 
 
 def test_what_is_refused(archive: Embeddings, monkeypatch: pytest.MonkeyPatch) -> None:

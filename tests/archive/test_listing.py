@@ -105,6 +105,9 @@ def test_a_damaged_listing(tmp_path: Path, pictures: Path) -> None:
     path.write_bytes(data[:100])
     with pytest.raises(InputError, match="is damaged"):
         open_listing(path)
+    path.unlink()
+    with pytest.raises(InputError, match="is missing"):
+        open_listing(path)
 
 
 def test_nothing_stays_of_a_listing_that_fails(tmp_path: Path, pictures: Path) -> None:

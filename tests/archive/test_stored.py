@@ -77,10 +77,28 @@ def test_what_is_missing_is_named_with_what_makes_it(out: Path) -> None:
     part(out, 1).write_bytes(part(out, 2).read_bytes()[:-3])
     with pytest.raises(InputError) as refused:
         open_embeddings(out)
-    for word in ("2 of 3 shards", "part-00000.parquet, part-00001.parquet", COMMAND):
+    here = f"spacewise embed run data --out {out}"
+    for word in ("2 of 3 shards", "part-00000.parquet, part-00001.parquet", here):
         assert word in str(refused.value)
-    with pytest.raises(InputError, match=COMMAND):
+    with pytest.raises(InputError, match=here):
         read_part(out, 0, ["row"])
+
+
+def test_after_a_move_what_is_missing_is_made_where_the_shards_are(out: Path, tmp_path: Path) -> None:
+    moved = out.rename(tmp_path / "new place")
+    part(moved, 0).unlink()
+    with pytest.raises(InputError, match=f"spacewise embed run data --out '{moved}'$"):
+        open_embeddings(moved)
+
+
+@pytest.mark.parametrize(
+    ("facts", "key"),
+    [({}, "spaces"), ([], "spaces"), ({"spaces": {}}, "spaces"), ({"spaces": {"feature": 3}, "shards": "3"}, "shards")],
+)
+def test_facts_of_something_else(out: Path, facts: object, key: str) -> None:
+    files.write_json(out / stored.FACTS, facts)
+    with pytest.raises(InputError, match=rf"_embeddings\.json has no '{key}' as spacewise embed writes it"):
+        open_embeddings(out)
 
 
 def test_what_are_no_embeddings(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -120,3 +122,73 @@ def test_room_for_experiments(there: list[dict[str, Any]], cpus: int, gpus: floa
 def test_what_no_host_has_room_for_is_refused(cpus: int, gpus: float) -> None:
     with pytest.raises(InputError, match=r"no host of the Ray cluster has \d CPUs and \d GPUs for one experiment"):
         slots(hosts({"CPU": 2.0}, {"CPU": 2.0}), cpus, gpus)
+
+
+# A cluster that goes away
+
+
+class Gone:
+    """Ray whose cluster is gone as soon as it is asked anything."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return hosts({"CPU": 2.0})
+
+    def remote(self, **_: object) -> Callable[..., None]:
+        return lambda _: None
+
+    def wait(self, *_: object, **__: object) -> None:
+        self.asked.append("wait")
+        raise ConnectionError("the channel is closed\nlong story")
+
+    def cancel(self, *_: object, **__: object) -> None:
+        self.asked.append("cancel")
+        raise ConnectionError("disconnected")
+
+    def shutdown(self) -> None:
+        self.asked.append("shutdown")
+        raise ConnectionError("disconnected")
+
+
+def test_a_cluster_that_is_gone_is_told_nothing_and_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, place = Gone(), Cluster("ray://head:10001")
+    place.running = {"reference": tiny.task(tmp_path, tmp_path / "one")}
+    words = r"^the Ray cluster at ray://head:10001 is gone: the channel is closed$"
+    monkeypatch.setattr("spacewise.grid.cluster._ray", lambda: gone)
+    monkeypatch.setattr("spacewise.grid.cluster.connect", lambda *_: None)
+    with pytest.raises(InputError, match=words), place:
+        place.wait(0.1)
+    assert gone.asked == ["wait", "shutdown"]
+    assert place.running == {}
+
+
+def test_an_address_beside_a_ray_that_runs_here_is_refused(cluster: None) -> None:
+    with pytest.raises(InputError, match="Ray runs in this process already: ray://head:10001 cannot be joined"):
+        Cluster("ray://head:10001").__enter__()
+    assert ray.is_initialized()
+
+
+def test_sigterm_is_whose_it_was(cluster: None) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Cluster():
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_whatever_fails_at_the_door_leaves_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[str] = []
+    fake = SimpleNamespace(is_initialized=lambda: False, nodes=lambda: 1 / 0, shutdown=lambda: left.append("shutdown"))
+    monkeypatch.setattr("spacewise.grid.cluster._ray", lambda: fake)
+    monkeypatch.setattr("spacewise.grid.cluster.connect", lambda *_: None)
+    with pytest.raises(ZeroDivisionError):
+        Cluster().__enter__()
+    assert left == ["shutdown"]

@@ -48,15 +48,29 @@ def test_bad_input_is_refused(one: Task) -> None:
     assert "holds another experiment" in outcome.why
 
 
-def test_anything_else_has_failed(
-    one: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_anything_else_has_failed(one: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("out of\nmemory")
 
     monkeypatch.setattr(WORK, "ensure", broken)
-    assert work(one) == Outcome(one, "failed", "RuntimeError: out of memory")
-    assert "Traceback" in capsys.readouterr().err
+    kept = one.folder.with_name(".one.error.txt")
+    assert work(one) == Outcome(one, "failed", f"RuntimeError: out of memory; trace in {kept}")
+    assert kept.read_text().startswith("Traceback")
+    assert kept.read_text().endswith("RuntimeError: out of\nmemory\n")
+    monkeypatch.undo()
+    assert work(one).status == "finished"
+    assert not kept.exists()
+
+
+def test_a_trace_that_cannot_be_kept_hides_no_error(one: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("first")
+
+    monkeypatch.setattr(WORK, "ensure", broken)
+    one.folder.parent.joinpath("file").write_text("")
+    outcome = work(replace(one, folder=one.folder.parent / "file" / "one"))
+    assert outcome.status == "failed"
+    assert outcome.why.startswith("RuntimeError: first; its trace is lost: cannot write")
 
 
 def test_a_trial_without_prospects_is_pruned(one: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +86,7 @@ def test_a_trial_without_prospects_is_pruned(one: Task, tmp_path: Path, monkeypa
     monkeypatch.setitem(sys.modules, "spacewise.tune.study", study)
     outcome = work(replace(one, study=tmp_path / "study", trial=3))
     assert (outcome.status, outcome.why) == ("pruned", "behind the others after epoch 1")
-    assert heard == [(tmp_path / "study", 3)]
+    assert heard == [(tmp_path / "study", 3, one.folder / "log.csv")]
 
 
 # One process in a folder
@@ -144,7 +158,7 @@ def test_an_interrupted_task_has_failed(one: Task, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(WORK, "ensure", interrupted)
     monkeypatch.setattr(sys, "argv", ["spacewise"])
-    assert answer(one, carry_out(request(one, 1))) == Outcome(one, "failed", "stopped by a signal, its state is saved")
+    assert answer(one, carry_out(request(one, 1))) == Outcome(one, "failed", "stopped by a signal")
 
 
 def test_the_environment_of_a_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

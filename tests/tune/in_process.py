@@ -56,7 +56,7 @@ class Pretended(Here):
     """Its trainings know the best rate and take no time; what they report and leave is as of any other."""
 
     def carry_out(self, task: Task) -> Outcome:
-        regime, told, rows = task.experiment.regime, reporter(task.study, task.trial), []
+        regime, told, rows = task.experiment.regime, reporter(task.study, task.trial, task.folder / "log.csv"), []
         for epoch in range(1, regime.epochs + 1):
             figure = max(1 - abs(regime.rate - 3e-3) * 90, 0.0) * epoch / regime.epochs
             rows.append({"epoch": epoch, "validation_accuracy": figure})
@@ -78,7 +78,6 @@ def given(data: Path, *, loss: Sequence[str] = LOSSES, changes: Sequence[str] = 
 
 def searched(template: Template, out: Path, trials: int, place: Here | None = None) -> Search:
     """A search carried out in this process."""
-    search = open_search(template, out)
-    with place or Here() as where:
+    with open_search(template, out) as search, place or Here() as where:
         run(search, where, trials)
     return search

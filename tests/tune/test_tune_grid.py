@@ -67,6 +67,12 @@ def test_a_grid_takes_no_ranges() -> None:
         names("{0.1..10 log}*center@f")
 
 
+def test_a_grid_without_end_is_refused_with_its_size() -> None:
+    digits = "{" + "|".join("0123456789") + "}"
+    with pytest.raises(InputError, match="these choices have 10,000,000,000 combinations, and a grid takes 10,000"):
+        names(*[f"{digits}*center@f"] * 10)
+
+
 def test_seeds_are_one_method_and_nothing_is_trained_twice(
     pictures: Path, tmp_path: Path, compared: list[Path]
 ) -> None:

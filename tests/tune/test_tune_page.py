@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.text import Text
 
 from spacewise.experiment import Experiment
-from spacewise.report.tuned import best_line, write_tuned
+from spacewise.report.tuned import best_line, commands, lines, write_tuned
 from spacewise.tune import study as journal
 from spacewise.tune.choices import Choice
-from spacewise.tune.table import Searched, importance, trials
+from spacewise.tune.table import ENOUGH, Searched, Share, importance, trials
 
 CHOICES = (
     Choice("contrastive.weight", "{0.1..10 log}", low=0.1, high=10, log=True),
@@ -42,9 +45,8 @@ def made_up(number: int, samples: int = 200, measure: str = "validation accuracy
         }
     )
     table.loc[table["status"] == "failed", ["figure", "why"]] = [np.nan, "training diverged <here>"]
-    return Searched(
-        table, CHOICES, {"contrastive.weight": 0.5, "batch": 0.1} if number > 9 else {}, measure, samples, 3
-    )
+    shares = {"contrastive.weight": Share(0.5, 0.4), "batch": Share(0.1, 0.3)} if number > 9 else {}
+    return Searched(table, CHOICES, shares, measure, samples, 3, 0)
 
 
 def text_of(page: Path) -> str:
@@ -58,7 +60,8 @@ def test_the_page_says_what_was_found_and_how_much_to_believe(tmp_path: Path) ->
     for words in (
         "0.1 to 10, even in the logarithm", "feature, classifier", "whole numbers", f"in trial {best['trial']}",
         "The best of 30 trials", "optimistic", "spacewise audit", "--set seed=1", "with 200 validation samples",
-        "Which choices mattered", "validation figure alone", "Hutter", "The best 10 of 16 finished",
+        "Which choices mattered", "validation figure alone", "Hutter", "95 % of permutations",
+        "The best 10 of 16 finished",
         "7 pruned, 7 failed", "training diverged &lt;here&gt;",
     ):  # fmt: skip
         assert words in text.replace("\N{NARROW NO-BREAK SPACE}", " "), words
@@ -85,16 +88,38 @@ def test_the_best_trial_in_a_sentence() -> None:
 def test_what_mattered_is_told_from_what_did_not(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     study = journal.open_study(tmp_path / "study.log", 1)
-    for number in range(14):
-        trial = journal.new_trial(study, 0)
-        values = journal.drawn(trial, CHOICES)
-        assert importance(study, CHOICES) == {} or number >= 10
+    assert ENOUGH == 20
+    for _ in range(ENOUGH):
+        trial = journal.new_trial(study)
+        values = journal.drawn(trial, CHOICES, 0)
+        assert importance(study, CHOICES) == {}
         journal.end(
             study, trial, "finished", {"figure": float(values["contrastive.space"] == "feature"), "best_epoch": 1}
         )
     shares = importance(study, CHOICES)
     assert next(iter(shares)) == "contrastive.space"
-    assert shares["contrastive.space"] > 0.8
-    assert sum(shares.values()) <= 1 + 1e-9
+    assert shares["contrastive.space"].explained > 0.8
+    assert sum(share.explained for share in shares.values()) <= 1 + 1e-9
+    assert [name for name, share in shares.items() if share.beyond] == ["contrastive.space"]
+    assert importance(study, CHOICES) == shares, "the same permutations every time"
     assert importance(study, CHOICES[:1]) == {}
-    assert list(trials(study, CHOICES)["status"]) == ["finished"] * 14
+    assert list(trials(study, CHOICES)["status"]) == ["finished"] * ENOUGH
+
+
+def test_what_is_no_more_than_chance_is_not_drawn(tmp_path: Path) -> None:
+    found = replace(made_up(30), importance={"batch": Share(0.5, 0.6), "contrastive.weight": Share(0.3, 0.4)})
+    text = text_of(write_tuned(found, tmp_path, command="spacewise tune", experiment=EXPERIMENT))
+    assert "No choice explains more of the variance" in text
+    assert not (tmp_path / "figures" / "importance.svg").exists()
+
+
+def test_what_to_type_next_is_the_same_everywhere_and_quoted(tmp_path: Path) -> None:
+    out = tmp_path / "my [b] out"
+    found = made_up(5)
+    page = write_tuned(found, out, command="spacewise tune", experiment=EXPERIMENT)
+    train, audit = commands(found, out)
+    assert train == f"spacewise train '{out}/best.yaml' --set seed=1 --out '{out}/best'"
+    assert audit == f"spacewise audit '{out}/best'"
+    assert train in html.unescape(page.read_text())
+    shown = [Text.from_markup(line).plain for line in lines(found, {"best": out / "best.yaml", "report": page})]
+    assert shown[1:] == [f"best: {out}/best.yaml", f"report: {page}", f"next: {train}"]

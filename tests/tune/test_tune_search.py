@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,16 @@ import pytest
 import yaml
 from tests.tune.in_process import Here, Pretended, given, searched
 
-from spacewise import runs
+from spacewise import files, runs
 from spacewise.errors import InputError
 from spacewise.experiment import read
 from spacewise.flags import Given
+from spacewise.grid.tasks import Outcome, Task
 from spacewise.learn.supervised_training import SupervisedTraining
 from spacewise.learn.training import Training
 from spacewise.tune import study as journal
-from spacewise.tune.finish import finish
-from spacewise.tune.search import open_search, run
+from spacewise.tune.finish import finish, tune
+from spacewise.tune.search import open_search
 from spacewise.tune.template import Template, template
 
 pytest.importorskip("optuna")
@@ -73,9 +76,9 @@ def test_the_same_seed_draws_the_same_trials_whatever_interrupts_them(pictures: 
     assert set(whole["status"]) == {"finished", "pruned"}
     with pytest.raises(KeyboardInterrupt):
         searched(chosen, tmp_path / "cut", 16, Pretended(most=3))  # the fourth has been drawn
-    search = open_search(chosen, tmp_path / "cut")
-    run(search, Pretended(), 6)
-    journal.new_trial(search.study, search.seed)  # killed before its values were written down
+    search = searched(chosen, tmp_path / "cut", 6, Pretended())
+    begun = journal.new_trial(search.study)  # killed between its first value and its second
+    journal.drawn(begun, chosen.choices[:1], search.seed)
     with search.path.open("ab") as stream:
         stream.write(b'{"op_code":4,"wor')  # and in the middle of a line
     place = Pretended()
@@ -118,13 +121,13 @@ def test_finished_trials_are_never_run_again_and_more_can_be_asked_for(two_choic
 def test_a_trial_below_the_median_is_stopped_but_never_after_its_last_epoch(tmp_path: Path) -> None:
     study = journal.open_study(tmp_path / "study.log", warm_up=2)
     for _ in range(journal.COMPARED):
-        trial = journal.new_trial(study, 0)
+        trial = journal.new_trial(study)
         for epoch in (1, 2, 3):
             trial.report(0.9, epoch)
         journal.end(study, trial, "finished", {"figure": 0.9})
-    trial = journal.new_trial(study, 0)
+    trial = journal.new_trial(study)
     trial.set_user_attr("epochs", 3)
-    told = journal.reporter(tmp_path / "study.log", trial.number)
+    told = journal.reporter(tmp_path / "study.log", trial.number, tmp_path / "log.csv")
     told.log_metrics({"rate": 1.0, "validation_accuracy": 0.1}, 1)  # before the warm-up
     with pytest.raises(journal.Pruned, match="after epoch 2"):
         told.log_metrics({"validation_accuracy": 0.1}, 2)
@@ -132,7 +135,7 @@ def test_a_trial_below_the_median_is_stopped_but_never_after_its_last_epoch(tmp_
     with pytest.raises(InputError, match="no validation figure"):
         told.log_metrics({"accuracy": 0.1}, 3)
     with pytest.raises(InputError, match="knows no trial 99"):
-        journal.reporter(tmp_path / "study.log", 99)
+        journal.reporter(tmp_path / "study.log", 99, tmp_path / "log.csv")
 
 
 def test_a_search_stops_trials_saves_their_state_and_says_so(
@@ -158,7 +161,7 @@ def test_a_trial_that_was_stopped_while_nobody_listened_is_not_trained_on(
     two_choices: Template, tmp_path: Path
 ) -> None:
     search = searched(two_choices, tmp_path, 1, Pretended())
-    trial = journal.new_trial(search.study, search.seed)
+    trial = journal.new_trial(search.study)
     trial.set_user_attr("pruned", "stopped after epoch 1")
     place = Pretended()
     assert list(searched(two_choices, tmp_path, 2, place).table()["status"]) == ["finished", "pruned"]
@@ -190,24 +193,119 @@ def test_what_is_killed_is_tried_again_and_what_always_fails_ends_the_search(
 
     monkeypatch.setattr(Training, "validate", broken)
     place = Here()
-    with pytest.raises(InputError, match="the first 3 trials failed, such as trial-0002: RuntimeError: no memory left"):
+    with pytest.raises(InputError, match="all 3 trials have failed, such as trial-0002: RuntimeError: no memory left"):
         searched(two_choices, tmp_path, 30, place)
     assert len(place.done) == 9
-    with pytest.raises(InputError, match="no trial is finished"):
-        finish(open_search(two_choices, tmp_path), command="spacewise tune")
+    assert "no memory left" in (tmp_path / "runs" / ".trial-0002.error.txt").read_text()
+    with pytest.raises(InputError, match="no trial is finished"), open_search(two_choices, tmp_path) as search:
+        finish(search, command="spacewise tune")
+
+
+class Failing(Pretended):
+    """Fails the trials of these numbers, whose other half ends first."""
+
+    def __init__(self, slots: int, *numbers: int) -> None:
+        super().__init__(slots)
+        self.failing = {f"trial-{number:04}" for number in numbers}
+
+    def wait(self, seconds: float) -> Sequence[Outcome]:
+        self.waiting = deque(sorted(self.waiting, key=lambda task: task.name not in self.failing))
+        return super().wait(seconds)
+
+    def carry_out(self, task: Task) -> Outcome:
+        return Outcome(task, "refused", "diverged") if task.name in self.failing else super().carry_out(task)
+
+
+def test_failures_that_arrive_first_say_nothing(two_choices: Template, tmp_path: Path) -> None:
+    table = searched(two_choices, tmp_path, 6, Failing(4, 0, 1, 2)).table()
+    assert list(table["status"]) == ["failed"] * 3 + ["finished"] * 3
+
+
+def test_failures_are_counted_over_calls(two_choices: Template, tmp_path: Path) -> None:
+    searched(two_choices, tmp_path, 2, Failing(1, 0, 1))
+    with pytest.raises(InputError, match="all 3 trials have failed, such as trial-0002: diverged"):
+        searched(two_choices, tmp_path, 9, Failing(1, 2, 3, 4))
+    place = Failing(4, 3)  # called again it tries once more, one at a time until one is no failure
+    with pytest.raises(InputError, match="all 4 trials have failed"):
+        searched(two_choices, tmp_path, 9, place)
+    assert place.done == ["trial-0003"]
+    table = searched(two_choices, tmp_path, 9, Failing(4, 5, 6, 7, 8)).table()
+    assert list(table["status"][4:]) == ["finished", *["failed"] * 4]
+
+
+def test_a_second_command_changes_nothing(
+    two_choices: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 0.2)
+    with open_search(two_choices, tmp_path / "out") as search:
+        with search.path.open("ab") as stream:
+            stream.write(b'{"op_code":4,"wor')  # the first is in the middle of a line
+        before = search.path.read_bytes()
+        with pytest.raises(BlockingIOError, match="another process is at it"), open_search(two_choices, search.out):
+            pass
+        assert search.path.read_bytes() == before
+
+
+def test_an_interrupted_search_leaves_what_it_has_found(two_choices: Template, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tune(two_choices, Pretended(most=0), tmp_path, 5, command="spacewise tune")
+    assert not (tmp_path / "trials.csv").exists()
+    with pytest.raises(KeyboardInterrupt):
+        tune(two_choices, Written(most=2), tmp_path, 5, command="spacewise tune")
+    assert list(pd.read_csv(tmp_path / "trials.csv")["status"]) == ["finished", "finished", "running"]
+    assert (tmp_path / "best.yaml").is_file()
+    assert (tmp_path / "tune.html").is_file()
+
+
+class Written(Pretended):
+    """Leaves the experiment, too."""
+
+    def carry_out(self, task: Task) -> Outcome:
+        files.write_text(task.folder / "experiment.yaml", task.experiment.yaml())
+        return super().carry_out(task)
+
+
+def test_epochs_that_a_kill_kept_from_the_journal_are_reported_from_the_log(tmp_path: Path) -> None:
+    study = journal.open_study(tmp_path / "study.log", warm_up=2)
+    for _ in range(journal.COMPARED + 1):
+        trial = journal.new_trial(study)
+        trial.set_user_attr("epochs", 4)
+        for epoch in (1, 2, 3):
+            trial.report(0.9 if trial.number < journal.COMPARED else 0.95, epoch)
+        if trial.number < journal.COMPARED:
+            journal.end(study, trial, "finished", {"figure": 0.9})
+    log = tmp_path / "log.csv"
+    begun = journal.new_trial(study)
+    begun.set_user_attr("epochs", 4)
+    figures = {1: 0.1 + 0.2, 2: 0.95, 3: 0.97}
+    pd.DataFrame({"epoch": figures.keys(), "validation_accuracy": figures.values()}).to_csv(log, index=False)
+    told = journal.reporter(tmp_path / "study.log", begun.number, log)
+    told.log_metrics({"validation_accuracy": 0.98}, 4)
+    assert study.get_trials()[begun.number].intermediate_values == figures | {4: 0.98}
+    bad = journal.new_trial(study)
+    bad.set_user_attr("epochs", 4)
+    pd.DataFrame({"epoch": [1, 2], "validation_accuracy": [0.1, 0.2]}).to_csv(log, index=False)
+    with pytest.raises(journal.Pruned, match="after epoch 2"):
+        journal.reporter(tmp_path / "study.log", bad.number, log)
 
 
 def test_another_search_in_the_same_folder_is_refused(two_choices: Template, pictures: Path, tmp_path: Path) -> None:
     searched(two_choices, tmp_path / "out", 1, Pretended())
     kept = (tmp_path / "out" / "study.log").read_bytes()
     other = Template(given(pictures, loss=two_choices.given.loss, changes=("rate={1e-4..1e-3 log}",)))
-    with pytest.raises(InputError, match=r"holds another search: changes was .*1e-2 log.* now .*1e-3 log"):
-        open_search(other, tmp_path / "out")
+    with (
+        pytest.raises(InputError, match=r"holds another search: changes was .*1e-2 log.* now .*1e-3 log"),
+        open_search(other, tmp_path / "out"),
+    ):
+        pass
     assert (tmp_path / "out" / "study.log").read_bytes() == kept
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
-    with pytest.raises(InputError, match="already exists and is no search"):
-        open_search(two_choices, tmp_path / "mine")
+    with (
+        pytest.raises(InputError, match="already exists and is no search"),
+        open_search(two_choices, tmp_path / "mine"),
+    ):
+        pass
 
 
 REFUSED = [
@@ -218,6 +316,9 @@ REFUSED = [
     ({}, ("epochs={5..20}",), "epochs"),
     ({}, ("rate={0..1 log}",), "no logarithm at 0"),
     ({}, ("rte={0..1}",), "unknown key 'rte'"),
+    ({}, ("seed={0..9 int}",), "their seed differs: 0 and"),
+    ({}, ("data.split.seed={0|1}",), "their split differs: .*; write one of them, or .* spacewise grid"),
+    ({}, ("shift={0|2}",), "their shift differs: 0 and 2"),
     ({"epochs": "{1|two}"}, (), "--epochs takes a whole number, not 'two'"),
 ]
 
@@ -227,8 +328,9 @@ def test_what_cannot_be_is_met_at_the_door(
     pictures: Path, tmp_path: Path, flags: dict[str, Any], changes: tuple[str, ...], words: str
 ) -> None:
     changes = tuple(f"data.split.{change}" if change.startswith("validation") else change for change in changes)
-    with pytest.raises(InputError, match=words) as refused:
-        open_search(Template(given(pictures, changes=changes, **flags)), tmp_path / "out")
+    chosen = Template(given(pictures, changes=changes, **flags))
+    with pytest.raises(InputError, match=words) as refused, open_search(chosen, tmp_path / "out"):
+        pass
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
 
@@ -236,8 +338,11 @@ def test_what_cannot_be_is_met_at_the_door(
 def test_the_test_set_never_chooses(pictures: Path, tmp_path: Path) -> None:
     few = {"data": str(pictures), "labels": "2/class", "method": "fixmatch", "size": "32"}
     chosen = Template(Given(**few, changes=(*RATES, "mu=1", "batch=2", "choose=test")))
-    with pytest.raises(InputError, match="a search goes by validation alone, and choose=test goes by the test set"):
-        open_search(chosen, tmp_path / "out")
+    with (
+        pytest.raises(InputError, match="a search goes by validation alone, and choose=test goes by the test set"),
+        open_search(chosen, tmp_path / "out"),
+    ):
+        pass
     assert not (tmp_path / "out").exists()
 
 
@@ -261,6 +366,9 @@ def test_a_file_with_choices(pictures: Path, tmp_path: Path) -> None:
 
 def test_without_the_extra(two_choices: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(InputError, match=r"pip install 'spacewise\[tune\]'"):
-        open_search(two_choices, tmp_path / "out")
+    with (
+        pytest.raises(InputError, match=r"pip install 'spacewise\[tune\]'"),
+        open_search(two_choices, tmp_path / "out"),
+    ):
+        pass
     assert not (tmp_path / "out").exists()

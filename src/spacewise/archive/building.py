@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 
 from spacewise import files
 from spacewise.archive.search import directions
@@ -22,6 +23,7 @@ from spacewise.archive.stored import Embeddings, part_facts
 from spacewise.errors import InputError
 from spacewise.measures.approximate import LINKS
 from spacewise.progress import console, track
+from spacewise.runs import file_digest
 
 LISTS, A_LIST = 8192, 40  # most lists, and samples that train each
 ITERATIONS = 10  # of the means that lists are made around
@@ -35,14 +37,20 @@ def opened(embeddings: Embeddings, space: str, kind: str) -> tuple[Any, dict[str
     expected = _expected(embeddings, space, kind)
     if path.is_file() and path.with_suffix(".json").is_file():
         facts = files.read_json(path.with_suffix(".json"))
-        if isinstance(facts, dict) and facts.items() >= {**expected, "bytes": path.stat().st_size}.items():
+        if _fits(path, facts, expected):
             return _read(faiss, path), facts
-        console.print(f"{path} no longer fits the shards: it is built anew", highlight=False, soft_wrap=True)
+        console.print(
+            f"{escape(str(path))} is damaged or no longer fits the shards: it is built anew",
+            highlight=False,
+            soft_wrap=True,
+        )
     path.with_suffix(".json").unlink(missing_ok=True)  # never beside an index that is not its own
     began = time.perf_counter()
     index = _built(faiss, embeddings, space, kind, expected["settings"])
     _write(faiss, index, path)
-    facts = {**expected, "bytes": path.stat().st_size, "seconds": time.perf_counter() - began, "recall": {}}
+    seconds = time.perf_counter() - began
+    made = {"bytes": path.stat().st_size, "digest": file_digest(path), "seconds": seconds, "recall": {}}
+    facts = {**expected, **made}
     files.write_json(path.with_suffix(".json"), facts)
     return index, facts
 
@@ -50,6 +58,14 @@ def opened(embeddings: Embeddings, space: str, kind: str) -> tuple[Any, dict[str
 def place(embeddings: Embeddings, space: str, kind: str) -> Path:
     """The file of an index."""
     return embeddings.folder / f"_{space}.{kind}.faiss"
+
+
+def _fits(path: Path, facts: Any, expected: dict[str, Any]) -> bool:
+    """Whether an index is undamaged and what is expected; its whole file is read only where its facts are right."""
+    if not isinstance(facts, dict) or not isinstance(facts.get("recall"), dict):
+        return False
+    same = facts.items() >= {**expected, "bytes": path.stat().st_size}.items()
+    return same and facts.get("digest") == file_digest(path)
 
 
 def _faiss() -> Any:
@@ -75,9 +91,12 @@ def _expected(embeddings: Embeddings, space: str, kind: str) -> dict[str, Any]:
 
 def _digest(embeddings: Embeddings) -> str:
     """Of what the shards say they were made of."""
-    said = [part_facts(embeddings.folder, number) or {} for number in range(len(embeddings.lengths))]
-    made_of = [{key: value for key, value in each.items() if key != "seconds"} for each in said]
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:20]
+    digest = hashlib.sha256()
+    for number in range(len(embeddings.lengths)):
+        said = part_facts(embeddings.folder, number) or {}
+        made_of = {key: value for key, value in said.items() if key != "seconds"}
+        digest.update(json.dumps(made_of, sort_keys=True).encode())
+    return digest.hexdigest()[:20]
 
 
 def _built(faiss: Any, embeddings: Embeddings, space: str, kind: str, settings: dict[str, int]) -> Any:

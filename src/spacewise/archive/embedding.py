@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from rich.markup import escape
 from torch import Tensor
 
 from spacewise import files
 from spacewise.archive import stored
 from spacewise.archive.ahead import Behind, ahead
+from spacewise.archive.facts import read_facts
 from spacewise.archive.finishing import finish, marks, whole
 from spacewise.archive.listing import Listing, open_listing, write_listing
 from spacewise.archive.ranks import Rank, this_rank, wait_for
 from spacewise.archive.recognising import open_archive
 from spacewise.archive.taking import Archive, Batch
 from spacewise.archive.task import Task, check_same, prepare
+from spacewise.archive.walking import shown
 from spacewise.errors import InputError
 from spacewise.learn.embed import embed_each
-from spacewise.progress import bar
+from spacewise.progress import bar, console
 
 BATCHES = 4  # decoded ahead
+MADE = ("kind", "listing", "shards", "digest", "spaces", "data")  # facts that going on needs
 Advance = Callable[[int], None]
 
 
@@ -68,26 +72,50 @@ def embed_archive(
     rank, out = this_rank(), Path(out)
     task = prepare(Path(run), str(data), out, spaces, weights, stride, rank)
     _refuse_other_folder(out)
-    if rank.number == 0:
-        out.mkdir(parents=True, exist_ok=True)
-    else:
-        wait_for(out / stored.FACTS, out / f".{stored.LISTING}.partial")
-    with files.alone(out) if rank.number == 0 else nullcontext():
+    with files.alone(_place(out, rank)):
         if rank.number == 0:
             _begin(task, out, stride)
-        facts = files.read_json(out / stored.FACTS)
+        facts = read_facts(out, MADE)
         check_same(out, task.facts | _tiles(task, facts["kind"], stride), facts)
         listing = open_listing(out / stored.LISTING)
         check_same(out, {"listing": listing.digest}, facts)
         missing = [n for n in range(rank.number, listing.shards, rank.world) if not whole(out, n, listing, facts)]
         if missing:
-            archive = _open(task, stride, facts["kind"])
-            _embed(task, archive, listing, missing, out, rank)
+            with _interrupted(out, listing.shards, rank):
+                _embed(task, _open(task, stride, facts["kind"]), listing, missing, out, rank)
         return finish(out, facts, listing, rank)
 
 
+def _place(out: Path, rank: Rank) -> Path:
+    """What only one process of this rank may be at, once there is something to go by."""
+    if rank.number == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        return out
+    for name in (stored.FACTS, stored.LISTING):
+        wait_for(out / name, out / f".{stored.LISTING}.partial")
+    return out / f"rank{rank.number}"
+
+
+@contextmanager
+def _interrupted(out: Path, shards: int, rank: Rank) -> Iterator[None]:
+    """Ctrl-C goes on its way once the first process has said how far all are."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if rank.number == 0:
+            console.print(_how_far(out, shards), highlight=False, soft_wrap=True)
+        raise
+
+
+def _how_far(out: Path, shards: int) -> str:
+    done = sum(stored.part_facts(out, each) is not None for each in range(shards))
+    return f"{done} of {shards} shards are done, the same command goes on with the rest"
+
+
 def _refuse_other_folder(out: Path) -> None:
-    """Raises `InputError` for a place that holds something else."""
+    """Raises `InputError` for a place that holds something else, or that Parquet cannot name."""
+    if shown(os.fsencode(out)) != str(out):
+        raise InputError(f"{shown(os.fsencode(out))}: the name of this folder is not UTF-8; give another --out")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; embeddings go into a folder: give another --out")
     ours = any((out / name).exists() for name in (stored.FACTS, stored.LISTING, f".{stored.LISTING}.partial"))
@@ -103,14 +131,14 @@ def _open(task: Task, stride: int | None, kind: str = "") -> Archive:
 def _begin(task: Task, out: Path, stride: int | None) -> None:
     """Lists the archive and writes down what is to be done, where that has not been done before."""
     path = out / stored.LISTING
-    before = files.read_json(out / stored.FACTS) if (out / stored.FACTS).is_file() else None
+    before = read_facts(out, MADE) if (out / stored.FACTS).is_file() else None
     if before is not None:
         check_same(out, task.facts | _tiles(task, before["kind"], stride), before)
         if path.is_file():
             return
     try:
         archive = _open(task, stride, before["kind"] if before else "")
-        listing = write_listing(path, archive)
+        listing = write_listing(path, archive, before)
     except BaseException:
         with suppress(OSError):
             out.rmdir()  # nothing half-made stays
@@ -135,7 +163,7 @@ def _embed(task: Task, archive: Archive, listing: Listing, missing: Sequence[int
         closing(ahead(_stream(archive, listing, missing, pool), BATCHES)) as stream,
     ):
         total = sum(map(listing.length, missing))
-        shown = progress.add_task(f"embedding {archive.path}", total=total, note="", visible=rank.number == 0)
+        shown = progress.add_task(f"embedding {escape(archive.path)}", total=total, note="", visible=rank.number == 0)
 
         def advance(rows: int) -> None:
             nonlocal done
@@ -202,7 +230,4 @@ def _write(
     try:
         stored.write_part(out, number, table, vectors, facts)
     except InputError as error:
-        done = sum(stored.part_facts(out, each) is not None for each in range(shards))
-        raise InputError(
-            f"{error}; {done} of {shards} shards are done, the same command goes on with the rest"
-        ) from error
+        raise InputError(f"{error}; {_how_far(out, shards)}") from error

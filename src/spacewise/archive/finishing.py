@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,37 +41,40 @@ def finish(out: Path, facts: Mapping[str, Any], listing: Listing, rank: Rank) ->
     Raises:
         InputError: no image could be read.
     """
-    parts = [stored.part_facts(out, number) for number in range(listing.shards)]
-    there = [each for number, each in enumerate(parts) if each and _marked(each, marks(listing, number, facts))]
-    if len(there) < listing.shards:
-        return dict(facts)
-    sums = {key: sum(part[key] for part in there) for key in ("samples", "empty")}
+    sums: Counter[str] = Counter()
+    named: dict[str, str] = {}
+    seconds, spoilt = 0.0, []
+    for number in range(listing.shards):
+        said = stored.part_facts(out, number)
+        if said is None or not _marked(said, marks(listing, number, facts)):
+            return dict(facts)
+        unreadable = said["unreadable"]
+        sums.update(samples=said["samples"], empty=said["empty"], unreadable=len(unreadable))
+        seconds += said["seconds"]
+        named |= islice(unreadable.items(), NAMED - len(named))
+        spoilt += [number] if unreadable else []
     if not sums["samples"]:
-        raise InputError(f"none of the {len(listing):,} images of {facts['data']} could be read{_first(there)}")
-    unreadable = sum(len(part["unreadable"]) for part in there)
-    names = [name for part in there if part["unreadable"] for name in part["unreadable"]][:NAMED]
-    seconds = round(sum(part["seconds"] for part in there), 1)
-    complete = dict(facts) | sums | {"unreadable": unreadable, "named": names, "seconds": seconds}
-    if unreadable:
-        _replace(out / UNREADABLE, rank, lambda path: _write_unreadable(path, there))
+        why = "".join(f"; {each}" for each in list(named.values())[:1])
+        raise InputError(f"none of the {len(listing):,} images of {facts['data']} could be read{why}")
+    complete = {**facts, **sums, "named": list(named), "seconds": round(seconds, 1)}
+    if spoilt:
+        _replace(out / UNREADABLE, rank, lambda path: _write_unreadable(path, out, spoilt))
+    else:
+        (out / UNREADABLE).unlink(missing_ok=True)
     _replace(out / stored.FACTS, rank, lambda path: files.write_json(path, complete))
     return complete
 
 
-def _first(parts: Sequence[Mapping[str, Any]]) -> str:
-    reasons = (why for part in parts for why in part["unreadable"].values())
-    return next((f"; {why}" for why in reasons), "")
-
-
-def _write_unreadable(path: Path, parts: Sequence[Mapping[str, Any]]) -> None:
+def _write_unreadable(path: Path, out: Path, numbers: Sequence[int]) -> None:
+    """What the headers of some shards name; one header at a time is in memory."""
     with (
         files.atomic(path) as partial,
         partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as to,
     ):
         writer = csv.writer(to)
         writer.writerow(["id", "why"])
-        for part in parts:
-            writer.writerows(part["unreadable"].items())
+        for number in numbers:
+            writer.writerows((stored.part_facts(out, number) or {"unreadable": {}})["unreadable"].items())
 
 
 def _replace(path: Path, rank: Rank, write: Callable[[Path], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from spacewise.archive.taking import BATCH, Batch, OtherBands, Takes, batch_of, batch_of_slab, taken, tried
+from spacewise.archive.walking import shown
 from spacewise.errors import InputError, unknown
 
 MARK = b"\x89HDF\r\n\x1a\n"
@@ -42,7 +44,7 @@ class Hdf5:
             yield pa.table({"sample": np.arange(first, min(first + PIECE, len(self.values)))}, self.schema)
 
     def columns(self, rows: pa.Table) -> pa.Table:
-        name = Path(self.values.file.filename).name
+        name = shown(os.path.basename(os.fsencode(self.values.file.filename)))
         return pa.table({"id": pa.array([f"{name}#{sample}" for sample in rows["sample"].to_pylist()], pa.string())})
 
     def one(self, rows: pa.Table, place: int) -> np.ndarray | None:

@@ -67,21 +67,31 @@ def approximate(
         queries, k, own: as `search.exact`.
 
     Raises:
-        InputError: as `search.exact`; an unknown kind, faiss not installed, fewer than `LEAST` samples, a folder
-            that cannot be written, an index that cannot be read.
+        InputError: as `search.exact`; an unknown kind, faiss not installed, fewer than `LEAST` samples, as many
+            hits as samples, a folder that cannot be written, an index that cannot be read.
     """
     if kind not in KINDS:
         raise unknown("index", kind, ("exact", *KINDS))
     units, own = checked(embeddings, space, queries, k, own)
+    check_size(embeddings, kind, k)
+    index, facts = opened(embeddings, space, kind)
+    known = facts["recall"].get(str(k)) or _measure(embeddings, space, kind, index, facts, k)
+    found = _search(embeddings, space, kind, index, units, own, k, known["effort"])
+    return found, Recall(known["share"], k, known["queries"])
+
+
+def check_size(embeddings: Embeddings, kind: str, k: int) -> None:
+    """Raises `InputError` for an archive that is too small for an index, or for so many hits of it."""
     if len(embeddings) < LEAST:
         raise InputError(
             f"{embeddings.folder}: {len(embeddings):,} samples are too few for the index {kind} ({LEAST:,} or more); "
             "exact search is as fast: --index exact"
         )
-    index, facts = opened(embeddings, space, kind)
-    known = facts["recall"].get(str(k)) or _measure(embeddings, space, kind, index, facts, k)
-    found = _search(embeddings, space, kind, index, units, own, k, known["effort"])
-    return found, Recall(known["share"], k, known["queries"])
+    if k >= len(embeddings):
+        raise InputError(
+            f"k: {k}, where an index over the {len(embeddings):,} samples of {embeddings.folder} is asked for "
+            f"{len(embeddings) - 1:,} at most: its recall is measured with samples that do not find themselves"
+        )
 
 
 def _depth(kind: str, k: int, samples: int) -> int:
@@ -132,10 +142,12 @@ def _measure(
 
     effort = max(EFFORT[kind], _depth(kind, k, len(embeddings)) if kind == "hnsw" else 1)
     share = tried(effort)
-    while share < WANTED and 2 * effort <= facts["settings"].get("lists", len(embeddings)):
-        if (more := tried(2 * effort)) < share + GAIN:
+    most = facts["settings"].get("lists", len(embeddings))
+    while share < WANTED and effort < most:
+        harder = min(2 * effort, most)
+        if (more := tried(harder)) < share + GAIN:
             break
-        effort, share = 2 * effort, more
+        effort, share = harder, more
     known = {"share": share, "queries": len(drawn), "effort": effort}
     facts["recall"][str(k)] = known
     files.write_json(place(embeddings, space, kind).with_suffix(".json"), facts)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.markup import escape
 
 from spacewise import files
 from spacewise.archive import stored
 from spacewise.archive.taking import Archive, OtherBands
+from spacewise.archive.task import check_same
 from spacewise.errors import InputError
 from spacewise.progress import bar
 from spacewise.runs import file_digest
@@ -47,8 +51,12 @@ class Listing:
 
     def rows(self, number: int) -> range:
         """Numbers of the rows of a shard among all."""
-        first = sum(self.length(each) for each in range(number))
-        return range(first, first + self.length(number))
+        return range(self._starts[number], self._starts[number + 1])
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Number of the first row of each shard, and of all rows."""
+        return [0, *accumulate(map(self.length, range(self.shards)))]
 
     def shard(self, number: int) -> pa.Table:
         """The rows of a shard, with their numbers as `row`; raises `InputError` where they are damaged."""
@@ -60,32 +68,40 @@ class Listing:
 
 
 def open_listing(path: Path) -> Listing:
-    """Raises `InputError` where the file is damaged."""
-    listing = Listing(path, file_digest(path))
+    """Raises `InputError` where the file is missing or damaged."""
     try:
+        listing = Listing(path, file_digest(path))
         len(listing)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; spacewise embed makes it again") from error
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is damaged ({error}); delete its folder, and begin anew") from error
     return listing
 
 
-def write_listing(path: Path, archive: Archive) -> Listing:
+def write_listing(path: Path, archive: Archive, before: Mapping[str, Any] | None = None) -> Listing:
     """Lists an archive; the file is there only once it is whole, and an image of it was read.
 
+    Args:
+        before: facts of embeddings that lost their listing.
+
     Raises:
-        InputError: nothing to list, or nothing that can be read; images with other bands than the network takes.
+        InputError: nothing to list, or nothing that can be read; images with other bands than the network takes;
+            another listing than was embedded before.
     """
     with files.atomic(path) as partial:
         with pq.ParquetWriter(partial, archive.schema, compression="ZSTD", write_page_checksum=True) as writer:
             for piece in _shards(_counted(archive)):
                 writer.write_table(piece, row_group_size=stored.SHARD)
+        if before is not None:
+            check_same(path.parent, {"listing": file_digest(partial)}, before)
         _check_first(archive, Listing(partial, ""))
     return open_listing(path)
 
 
 def _counted(archive: Archive) -> Iterator[pa.Table]:
     with bar() as progress:
-        task = progress.add_task(f"listing {archive.path}", total=None, note="")
+        task = progress.add_task(f"listing {escape(archive.path)}", total=None, note="")
         for piece in archive.listing():
             yield piece
             progress.advance(task, len(piece))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spacewise import runs
 from spacewise.archive import stored
+from spacewise.archive.facts import check_facts
 from spacewise.archive.listing import open_listing
 from spacewise.archive.recognising import open_archive
 from spacewise.archive.stored import Embeddings, read_part
@@ -28,6 +29,7 @@ from spacewise.progress import track
 from spacewise.sources import images
 
 SAMPLE = "id:"  # begins a query that is a sample of the archive
+EMBEDDED = ("run", "weights", "digest", "data", "kind", "listing", "size", "fit", "amplitude", "precision")
 CANDIDATES = 5000  # ids among which the nearest to a mistyped one is looked for
 
 Picture = np.ndarray | str
@@ -45,6 +47,7 @@ class Queries:
         picture: gives the picture of a query, by its number.
         archive_picture: gives the picture of a sample, by its row of the listing.
         amplitude: what the pixels are: `intensity` or `magnitude`.
+        unreadable: name -> why, of the pictures of a folder that are passed over.
     """
 
     names: Sequence[str]
@@ -53,6 +56,7 @@ class Queries:
     picture: Callable[[int], Picture]
     archive_picture: Callable[[int], Picture]
     amplitude: str
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_queries(embeddings: Embeddings, run: Path, query: str, space: str) -> Queries:
@@ -63,24 +67,29 @@ def read_queries(embeddings: Embeddings, run: Path, query: str, space: str) -> Q
         query: a picture, a folder of pictures of any depth, or `id:` and the id of a sample.
 
     Raises:
-        InputError: another run, nothing at that place, a picture that cannot be read or has other bands than the
-            network takes, an id that no sample has.
+        InputError: another run, nothing at that place, no picture that can be read and has the bands that the
+            network takes, an id that no sample has, embeddings that do not say how they were made.
     """
+    check_facts(embeddings.facts, embeddings.folder, EMBEDDED)
     check_run(embeddings, run)
     net, _ = runs.open_net(run, weights=str(embeddings.facts["weights"]))
     amplitude = str(embeddings.facts["amplitude"])
     takes = Takes(net.bands, int(embeddings.facts["size"]), str(embeddings.facts["fit"]))
     pictures = archive_pictures(embeddings, run, takes)
     if query.startswith(SAMPLE):
-        index, row = sample(embeddings, query.removeprefix(SAMPLE))
+        name = shown(os.fsencode(query))
+        index, row = sample(embeddings, name.removeprefix(SAMPLE))
         vectors = embeddings.take(space, [index])
-        return Queries([query], vectors, np.array([index]), lambda number: pictures(row), pictures, amplitude)
-    names, paths = _paths(query)
-    batches = track(_batches(paths, takes), "embedding the queries", -(-len(paths) // BATCH))
+        return Queries([name], vectors, np.array([index]), lambda number: pictures(row), pictures, amplitude)
+    paths, unreadable = _paths(query), dict[str, str]()
+    batches = track(_batches(query, paths, takes, unreadable), "embedding the queries", -(-len(paths) // BATCH))
     net = net.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     vectors = embed(net, batches, [space], precision=str(embeddings.facts["precision"]))[space]
-    own = np.full(len(paths), -1)
-    return Queries(names, vectors, own, lambda number: _picture(paths[number], takes), pictures, amplitude)
+    names = [name for name in paths if name not in unreadable]
+    own = np.full(len(names), -1)
+    return Queries(
+        names, vectors, own, lambda number: _picture(paths[names[number]], takes), pictures, amplitude, unreadable
+    )
 
 
 def check_run(embeddings: Embeddings, run: Path) -> None:
@@ -116,6 +125,10 @@ def archive_pictures(embeddings: Embeddings, run: Path, takes: Takes) -> Callabl
     source = (experiment.target or experiment.data).source
     try:
         listing = open_listing(embeddings.folder / stored.LISTING)
+        if listing.digest != facts["listing"]:
+            raise InputError(f"{listing.path} is not the listing that was embedded")
+        if facts["kind"] == "scenes":
+            check_facts(facts, embeddings.folder, ["stride"])
         stride = int(facts["stride"]) if facts["kind"] == "scenes" else None
         like = {"name": source.name, **source.options}
         archive = open_archive(str(facts["data"]), takes, stride=stride, like=like, kind=str(facts["kind"]))
@@ -135,30 +148,48 @@ def archive_pictures(embeddings: Embeddings, run: Path, takes: Takes) -> Callabl
     return picture
 
 
-def _paths(query: str) -> tuple[list[str], list[Path]]:
+def _paths(query: str) -> dict[str, Path]:
     """Names and files of the pictures at a place."""
     place = Path(query)
     if place.is_dir():
         found = list(files_below(place, images.DECODERS))
         if not found:
             raise InputError(f"{query} holds no pictures, expected files {', '.join(images.DECODERS)}")
-        return [shown(each) for each in found], [place / os.fsdecode(each) for each in found]
+        paths = {shown(each): place / os.fsdecode(each) for each in found}
+        if len(paths) < len(found):
+            raise InputError(f"{query} holds names that are not UTF-8 and read like others; rename them")
+        return paths
     if not place.exists():
         raise InputError(
             f"query {query} does not exist, expected a picture, a folder of pictures, or '{SAMPLE}' and the id of a "
             "sample of the archive"
         )
-    return [query], [place]
+    return {shown(os.fsencode(query)): place}
 
 
-def _batches(paths: Sequence[Path], takes: Takes) -> Iterator[Tensor]:
-    for first in range(0, len(paths), BATCH):
-        found = [taken(images.decode(path), takes, str(path)) for path in paths[first : first + BATCH]]
-        yield torch.from_numpy(np.stack(found))
+def _batches(query: str, paths: Mapping[str, Path], takes: Takes, unreadable: dict[str, str]) -> Iterator[Tensor]:
+    """Those that can be read; the names of the others, and why, are put among the unreadable."""
+    names = list(paths)
+    for first in range(0, len(names), BATCH):
+        found = {name: _tried(paths[name], takes) for name in names[first : first + BATCH]}
+        unreadable |= {name: why for name, why in found.items() if isinstance(why, str)}
+        there = [each for each in found.values() if isinstance(each, np.ndarray)]
+        if there:
+            yield torch.from_numpy(np.stack(there))
+    if len(unreadable) == len(names):
+        why = next(iter(unreadable.values()))
+        raise InputError(
+            why if len(names) == 1 else f"none of the {len(names):,} pictures of {query} can be read; {why}"
+        )
 
 
-def _picture(path: Path, takes: Takes) -> Picture:
+def _tried(path: Path, takes: Takes) -> Picture:
     try:
         return taken(images.decode(path), takes, str(path))
     except (InputError, OSError) as error:
-        return f"no picture: {' '.join(str(error).split())}"
+        return " ".join(str(error).split())
+
+
+def _picture(path: Path, takes: Takes) -> Picture:
+    found = _tried(path, takes)
+    return f"no picture: {found}" if isinstance(found, str) else found

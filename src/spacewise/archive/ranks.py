@@ -32,6 +32,10 @@ def this_rank() -> Rank:
         raise InputError(f"RANK and WORLD_SIZE in the environment are no whole numbers ({error})") from error
     if not 0 <= rank.number < rank.world:
         raise InputError(f"RANK is {rank.number} of WORLD_SIZE {rank.world}, expected 0 to {rank.world - 1}")
+    if not 0 <= rank.local < rank.here:
+        raise InputError(
+            f"LOCAL_RANK is {rank.local} of LOCAL_WORLD_SIZE {rank.here}, expected 0 to one less than that size"
+        )
     return rank
 
 

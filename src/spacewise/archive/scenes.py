@@ -170,7 +170,7 @@ class Scenes:
         return self.root / os.fsdecode(path) if path else self.root
 
     def _name(self, path: bytes) -> str:
-        return shown(path) if path else self.root.name
+        return shown(path or os.fsencode(self.root.name))
 
 
 def starts(length: int, size: int, stride: int) -> list[int]:

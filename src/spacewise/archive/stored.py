@@ -23,13 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spacewise import files
+from spacewise.archive.facts import FACTS, again, read_facts
 from spacewise.errors import InputError, unknown
 
 SHARD = 16_384
 GROUP = 1024  # rows that are read at once where few are wanted
-FACTS = "_embeddings.json"
 LISTING = "_listing.parquet"
 KEY = b"spacewise"
+MARKS = ("listing", "digest")  # a shard and the facts say the same of what was embedded, and by which weights
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,9 @@ def read_part(folder: Path, number: int, columns: Sequence[str], groups: list[in
     try:
         return _read(path, list(columns), groups)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is missing or damaged ({_brief(error)}); {_again(folder)}") from error
+        raise InputError(
+            f"{path} is missing or damaged ({_brief(error)}); this makes it again: {again(folder)}"
+        ) from error
 
 
 def _read(path: Path, columns: list[str] | None, groups: list[int] | None = None) -> pa.Table:
@@ -212,7 +215,8 @@ def open_embeddings(folder: Path | str) -> Embeddings:
     """Embeddings that `spacewise embed` made.
 
     Raises:
-        InputError: none are there, or shards are missing or damaged: they are named, with what makes them again.
+        InputError: none are there, they are not complete, or shards are missing, damaged or of another making: they
+            are named, with what makes them again.
     """
     folder = Path(folder)
     if not (folder / FACTS).is_file():
@@ -220,22 +224,32 @@ def open_embeddings(folder: Path | str) -> Embeddings:
         raise InputError(
             f"{folder} are no embeddings: it {missing}; make some with: spacewise embed RUN DIR --out FOLDER"
         )
-    facts = files.read_json(folder / FACTS)
-    found = [part_facts(folder, number) for number in range(facts["shards"])]
-    lost = [part(folder, number).name for number, each in enumerate(found) if each is None]
-    if lost:
+    facts = read_facts(folder, ("spaces", "shards"))
+    lengths, lost = [], []
+    for number in range(facts["shards"]):
+        said = part_facts(folder, number)
+        if said is None or any(said.get(key) != facts.get(key) for key in MARKS):
+            lost.append(part(folder, number).name)
+        else:
+            lengths.append(said["samples"])
+    _refuse_incomplete(folder, facts, sum(lengths), lost)
+    return Embeddings(folder, facts, lengths)
+
+
+def _refuse_incomplete(folder: Path, facts: Mapping[str, Any], samples: int, lost: Sequence[str]) -> None:
+    shards = facts["shards"]
+    begun = "listing" in facts and "samples" not in facts  # what never were images has neither
+    if lost and not begun:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         raise InputError(
-            f"{folder}: {len(lost)} of {facts['shards']} shards are missing or damaged ({', '.join(lost[:3])}{more}); "
-            f"{_again(folder)}"
+            f"{folder}: {len(lost)} of {shards} shards are missing, damaged or of another making "
+            f"({', '.join(lost[:3])}{more}); this makes them again: {again(folder)}"
         )
-    return Embeddings(folder, facts, [each["samples"] for each in found if each is not None])
-
-
-def _again(folder: Path) -> str:
-    """How what is missing is made again."""
-    command = files.read_json(folder / FACTS).get("command", "spacewise embed RUN DIR --out …")
-    return f"this makes what is missing: {command}"
+    if begun or facts.get("samples", samples) != samples:
+        raise InputError(
+            f"{folder} is not complete: {shards - len(lost)} of {shards} shards are done, and its embedding is still "
+            f"at work or was broken off; this goes on with it: {again(folder)}"
+        )
 
 
 def _brief(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,16 +49,17 @@ def _lines(out: Path, facts: dict[str, Any]) -> list[str]:
     spaces = ", ".join(f"{name} ({dimension})" for name, dimension in facts["spaces"].items())
     lines = [f"embeddings: {where} ({facts['samples']:,} images, {escape(spaces)}, {facts['seconds']:.0f} s)"]
     if facts["unreadable"]:
-        more = (
-            f" and {facts['unreadable'] - len(facts['named']):,} more"
-            if facts["unreadable"] > len(facts["named"])
-            else ""
-        )
-        names = escape(", ".join(repr(name)[1:-1] for name in facts["named"]))
-        lines.append(
-            f"[yellow]unreadable:[/] {facts['unreadable']:,} of {facts['listed']:,}: {names}{more}; "
-            f"see {escape(str(out / '_unreadable.csv'))}"
-        )
+        line = unreadable_line(facts["unreadable"], facts["listed"], facts["named"])
+        lines.append(f"{line}; see {escape(str(out / '_unreadable.csv'))}")
     if facts["empty"]:
         lines.append(f"[yellow]left out:[/] {facts['empty']:,} tiles without data")
     return lines
+
+
+def unreadable_line(number: int, of: int, named: Sequence[str]) -> str:
+    """How many images could not be read, and the names of the first."""
+    from rich.markup import escape
+
+    names = escape(", ".join(repr(name)[1:-1] for name in named))
+    more = f" and {number - len(named):,} more" if number > len(named) else ""
+    return f"[yellow]unreadable:[/] {number:,} of {of:,}: {names}{more}"

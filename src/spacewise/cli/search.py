@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from spacewise.cli.app import Json, app, done
+from spacewise.cli.archive import unreadable_line
 
 
 @app.command()
@@ -27,15 +28,19 @@ def search(
 
     [dim]Example:[/] spacewise search runs/contrastive chip.png --in embeddings.parquet --k 20
     """
+    from rich.markup import escape
+
+    from spacewise.archive.finishing import NAMED
     from spacewise.report.found import found_lines
     from spacewise.report.found import search as run_search
 
     command = shlex.join(["spacewise", *sys.argv[1:]])
     found = run_search(run, query, embeddings, out, k=k, space=space, index=index, command=command)
-    recall = found.recall
+    recall, passed = found.recall, len(found.unreadable)
     result = {
-        "hits": found.hits.to_dict("records"),
+        "hits": found.hits.to_dict("records") if as_json else [],
         "recall": {"k": recall.k, "share": recall.share, "queries": recall.queries} if recall else None,
+        "unreadable": found.unreadable,
         "table": out / "hits.csv",
         "report": found.page,
     }
@@ -43,7 +48,8 @@ def search(
         result,
         as_json,
         *found_lines(found.hits),
+        *([unreadable_line(passed, found.queries + passed, list(found.unreadable)[:NAMED])] if passed else []),
         *([str(recall)] if recall else []),
-        f"hits: [bold]{out / 'hits.csv'}[/]",
-        f"page: [bold]{found.page}[/]",
+        f"hits: [bold]{escape(str(out / 'hits.csv'))}[/]",
+        f"page: [bold]{escape(str(found.page))}[/]",
     )

@@ -56,6 +56,8 @@ def grid(
     [dim]Example:[/] spacewise grid --data chips --loss crossentropy@classifier
     --loss "{0.1|1|10}*contrastive@{feature|classifier}" --set "seed={0|1|2}" --out out
     """
+    from rich.markup import escape
+
     from spacewise.grid.places import place
     from spacewise.report.terminal import comparison_lines
     from spacewise.tune.grid import grid as run_grid
@@ -63,7 +65,7 @@ def grid(
     where = place(on, cpus, gpus)
     table, page = run_grid(_template(context), where, out_folder(out, "grids/first"), command=_command())
     made = {"report": page, "table": table.to_dict("records")}
-    done(made, as_json, *comparison_lines(table), f"report: [bold]{page}[/]")
+    done(made, as_json, *comparison_lines(table), f"report: [bold]{escape(str(page))}[/]")
 
 
 @app.command()
@@ -102,18 +104,14 @@ def tune(
     """
     from spacewise.grid.places import place
     from spacewise.report.tuned import lines
-    from spacewise.tune.finish import finish
-    from spacewise.tune.search import open_search, run
+    from spacewise.tune.finish import tune as run_search
 
     if trials < 1:
         raise InputError(f"--trials must be 1 or more, not {trials}")
     where = place(on, cpus, gpus)
-    search = open_search(_template(context), out_folder(out, "searches/first"))
-    with where:
-        run(search, where, trials)
-    found, made = finish(search, command=_command())
+    found, made = run_search(_template(context), where, out_folder(out, "searches/first"), trials, command=_command())
     best = found.finished.drop(columns="why").iloc[0].to_dict()
-    done(made | {"trial": best}, as_json, *lines(found, made), f"next: spacewise train {made['best']} --out RUN")
+    done(made | {"trial": best}, as_json, *lines(found, made))
 
 
 def _template(context: typer.Context) -> Template:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -72,10 +74,13 @@ class Cluster:
             return Outcome(task, "failed", f"{type(error).__name__}: {first_line(error)}")
 
     def __enter__(self) -> Cluster:
+        before = signal.getsignal(signal.SIGTERM)
         self.ray = _ray()
         self.ours = not self.ray.is_initialized()
         if not self.ours and self.address != "ray":
-            raise InputError(f"Ray runs in this process already: {self.address} cannot be joined, ray is the one there is")
+            raise InputError(
+                f"Ray runs in this process already: {self.address} cannot be joined, ray is the one there is"
+            )
         try:
             if self.ours:
                 connect(self.ray, self.address)
@@ -91,6 +96,9 @@ class Cluster:
         except BaseException:
             self._leave()
             raise
+        finally:
+            if before is not None and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)  # Ray has put its own there, which ends the process at once
         return self
 
     def __exit__(self, *error: object) -> None:

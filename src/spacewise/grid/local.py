@@ -37,7 +37,9 @@ class Child:
         ended = f"killed by signal {-code}" if code < 0 else f"its process ended with exit code {code}"
         told = self.files.with_suffix(".stderr").read_text(encoding="utf-8", errors="replace")
         last = next((line for line in reversed(told.split("\n")) if line.strip()), "")
-        return Outcome(self.task, "failed", one_line(f"{ended}: {last}; {keep_trace(self.task, told)}" if last else ended))
+        return Outcome(
+            self.task, "failed", one_line(f"{ended}: {last}; {keep_trace(self.task, told)}" if last else ended)
+        )
 
     def release(self) -> None:
         """Reaps the process, which has ended, and lets go of the pipe that told it of this one's life."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from rich.markup import escape
 
 from spacewise import files
 from spacewise.archive import open_embeddings
-from spacewise.archive.index import KINDS, Recall, approximate
+from spacewise.archive.index import KINDS, Recall, approximate, check_size
 from spacewise.archive.queries import Picture, Queries, read_queries
 from spacewise.archive.search import Hits, check_number, exact, facts_of
 from spacewise.archive.stored import Embeddings
+from spacewise.archive.walking import shown
 from spacewise.audits.embedding import pictured
 from spacewise.errors import unknown
 from spacewise.progress import track
@@ -40,11 +42,15 @@ class Found:
         hits: one row a hit: query, rank (from 1), similarity, row (of the archive's listing), id, then facts.
         recall: of the index; None where the search was exact.
         page: `found.html`, beside it `hits.csv`.
+        queries: how many were asked.
+        unreadable: name -> why, of the pictures that were passed over.
     """
 
     hits: pd.DataFrame
     recall: Recall | None
     page: Path
+    queries: int
+    unreadable: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ def search(
     if space not in embeddings.spaces:
         raise unknown(f"space of {folder}", space, embeddings.spaces)
     check_number(embeddings, k, len(embeddings))  # before the network runs
+    if index != EXACT:
+        check_size(embeddings, index, k)
     queries = read_queries(embeddings, run, query, space)
     if index == EXACT:
         found, recall = exact(embeddings, space, queries.vectors, k, own=queries.own), None
@@ -90,9 +98,10 @@ def search(
         found, recall = approximate(embeddings, space, index, queries.vectors, k, own=queries.own)
     hits = table(embeddings, queries.names, found)
     files.write_table(out / "hits.csv", hits)
-    sentences = _sentences(embeddings, space, k, recall)
-    made = _write_page(hits, queries, out, f"Nearest in {folder.name}", sentences, command)
-    return Found(hits, recall, made)
+    sentences = [*_sentences(embeddings, space, k, recall), *_passed(queries)]
+    title, command = (shown(os.fsencode(each)) for each in (f"Nearest in {folder.name}", command))
+    made = _write_page(hits, queries, out, title, sentences, command)
+    return Found(hits, recall, made, len(queries.names), queries.unreadable)
 
 
 def table(embeddings: Embeddings, names: Sequence[str], found: Hits) -> pd.DataFrame:
@@ -111,13 +120,19 @@ def table(embeddings: Embeddings, names: Sequence[str], found: Hits) -> pd.DataF
 
 def found_lines(hits: pd.DataFrame) -> list[str]:
     """The hits as lines for a terminal: of the first queries, where there are many."""
-    queries = list(dict.fromkeys(hits["query"]))
+    queries = hits["query"].unique().tolist()
     lines = []
-    for query in queries[:PRINTED]:
-        rows = hits[hits["query"] == query].drop(columns=["query", "row"])
+    for query, rows in _of(hits, queries[:PRINTED]).items():
+        rows = rows.drop(columns=["query", "row"])
         lines += [f"[bold]{escape(_printable(query))}[/]", *map(escape, _aligned(rows))]
     more = len(queries) - PRINTED
     return [*lines, *([f"[dim]… and {more:,} more queries[/]"] if more > 0 else [])]
+
+
+def _of(hits: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The hits of some queries, each its own, in the order of the table."""
+    wanted = hits[hits["query"].isin(names)]
+    return {str(name): rows for name, rows in wanted.groupby("query", sort=False)}
 
 
 def _aligned(rows: pd.DataFrame) -> list[str]:
@@ -149,15 +164,25 @@ def _sentences(embeddings: Embeddings, space: str, k: int, recall: Recall | None
     ]
 
 
+def _passed(queries: Queries) -> list[str]:
+    """A sentence on the pictures that could not be read, where there are any."""
+    passed, asked = len(queries.unreadable), len(queries.names)
+    if not passed:
+        return []
+    return [
+        f"{numbers.count(passed)} of {numbers.count(passed + asked)} pictures could not be read; they are left out."
+    ]
+
+
 def _write_page(
     hits: pd.DataFrame, queries: Queries, out: Path, title: str, sentences: Sequence[str], command: str
 ) -> Path:
-    by_query = {str(name): rows.to_dict("records") for name, rows in hits.groupby("query", sort=False)}
     names = queries.names[:ON_PAGE]
-    shown = []
+    by_query = {name: rows.to_dict("records") for name, rows in _of(hits, names).items()}
+    pairs = []
     for number, name in enumerate(track(names, "drawing the page", len(names))):
         card = Card(*_image(queries.picture(number), queries.amplitude), "query", name)
-        shown.append((card, [_card(row, queries) for row in by_query.get(name, [])]))
+        pairs.append((card, [_card(row, queries) for row in by_query.get(name, [])]))
     left = len(queries.names) - len(names)
     context = {
         "kind": "search of an archive",
@@ -165,7 +190,7 @@ def _write_page(
         "subtitle": "",
         "sentences": sentences,
         "tiles": [],
-        "shown": shown,
+        "shown": pairs,
         "left": numbers.count(left) if left else "",
         "command": command,
     }
@@ -175,10 +200,10 @@ def _write_page(
 
 
 def _card(row: dict[str, object], queries: Queries) -> Card:
-    shown = {name: _shown(name, value) for name, value in row.items()}
-    facts = [f"{name} {text}" for name, text in shown.items() if name not in FIRST and text]
+    texts = {name: _shown(name, value) for name, value in row.items()}
+    facts = [f"{name} {text}" for name, text in texts.items() if name not in FIRST and text]
     picture = _image(queries.archive_picture(int(str(row["row"]))), queries.amplitude)
-    return Card(*picture, f"{shown['rank']}. {shown['similarity']}", shown["id"], facts)
+    return Card(*picture, f"{texts['rank']}. {texts['similarity']}", texts["id"], facts)
 
 
 def _image(picture: Picture, amplitude: str) -> tuple[str, str]:

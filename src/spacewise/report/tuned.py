@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.markup import escape
 
 from spacewise import files
 from spacewise.progress import track
@@ -44,15 +46,17 @@ def write_tuned(found: Searched, out: Path, *, command: str, experiment: Experim
         for panel in track(drawings, "drawing the search", len(drawings))
     }
     made = out / "tune.html"
-    best = f"{out}/runs/trial-{found.finished['trial'].iloc[0]:04}"
+    best = out / "runs" / f"trial-{found.finished['trial'].iloc[0]:04}"
     context = _context(found) | {"figures": drawn, "command": command, "experiment": experiment.yaml()}
-    after = [
-        f"spacewise train {out}/best.yaml --set seed={experiment.seed + 1} --out {out}/best",
-        f"spacewise audit {out}/best",
-    ]
-    context |= {"after": after, "at_once": f"spacewise audit {best}"}
+    context |= {"after": commands(found, out), "at_once": shlex.join(["spacewise", "audit", str(best)])}
     files.write_text(made, page._render("tuned.html.jinja", **context))
     return made
+
+
+def commands(found: Searched, out: Path) -> list[str]:
+    """What to type to train the best experiment from another seed, and to test it."""
+    train = ["train", str(out / "best.yaml"), "--set", f"seed={found.seed + 1}", "--out", str(out / "best")]
+    return [shlex.join(["spacewise", *words]) for words in (train, ["audit", str(out / "best")])]
 
 
 def _context(found: Searched) -> dict[str, Any]:
@@ -166,13 +170,16 @@ def _leading(found: Searched) -> Table:
 
 
 def _mattered(found: Searched) -> str:
-    if found.importance:
+    if any(share.beyond for share in found.importance.values()):
         return ""
+    if found.importance:
+        return "No choice explains more of the variance between finished trials than permuted figures do."
     if len(found.choices) < 2:
         return "There is a single choice, and nothing to weigh it against."
     return "Too few trials are finished, or too much alike, to say which choices mattered."
 
 
 def lines(found: Searched, made: Mapping[str, Path]) -> list[str]:
-    """What a terminal says of a search: the best trial, and the files that were made."""
-    return [best_line(found).replace("[", r"\["), *[f"{name}: [bold]{path}[/]" for name, path in made.items()]]
+    """What a terminal says of a search: the best trial, the files that were made, and what to type next."""
+    named = [f"{name}: [bold]{escape(str(path))}[/]" for name, path in made.items()]
+    return [escape(best_line(found)), *named, escape(f"next: {commands(found, made['best'].parent)[0]}")]

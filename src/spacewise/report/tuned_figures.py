@@ -45,8 +45,9 @@ CHOICES = (
 IMPORTANCE = (
     "The share of the variance between finished trials that each choice explains by itself (functional analysis of "
     "variance over a random forest, Hutter et al., ICML 2014, as in Optuna); the rest is what choices do together, "
-    "and chance. It is of the validation figure alone, within the ranges that were searched, and of few trials: an "
-    "indication."
+    "and chance. The mark on each bar is the level that 95 % of permutations of the figures among the trials stay at "
+    "or below, and a grey bar does not pass it. It is of the validation figure alone, within the ranges that were "
+    "searched, and of few trials: an indication."
 )
 
 
@@ -54,7 +55,7 @@ def panels(found: Searched) -> list[Panel]:
     """What the page of a search shows."""
     shown = [Panel("history", "Best so far", HISTORY, lambda: history(found))]
     shown.append(Panel("choices", "Each choice", CHOICES, lambda: choices(found)))
-    if found.importance:
+    if any(share.beyond for share in found.importance.values()):
         shown.append(Panel("importance", "Which choices mattered", IMPORTANCE, lambda: importance(found)))
     return shown
 
@@ -160,18 +161,24 @@ def _legend(figure: Figure, found: Searched) -> None:
 
 
 def importance(found: Searched) -> Figure:
-    """Share of the variance that each choice explains."""
+    """Share of the variance that each choice explains, grey where chance explains as much."""
     names = list(found.importance)
     figure = canvas(0.7 + 0.34 * len(names))
     ax = clean(figure.subplots(), "x")
-    shares = [100 * found.importance[name] for name in names]
-    ax.barh(range(len(names)), shares, height=0.6, color=OVERALL)
+    shares, chance = (
+        [100 * getattr(found.importance[name], which) for name in names] for which in ("explained", "chance")
+    )
+    colors = [OVERALL if found.importance[name].beyond else MUTED for name in names]
+    ax.barh(range(len(names)), shares, height=0.6, color=colors)
+    ax.vlines(
+        chance, [n - 0.4 for n in range(len(names))], [n + 0.4 for n in range(len(names))], color=INK, linewidth=1.2
+    )
     for place, share in enumerate(shares):
         words: dict[str, Any] = {"va": "center", "fontsize": TEXT, "color": INK}
         shown = f"{numbers.number(share, 0)} %"
-        ax.annotate(shown, (share, place), xytext=(5, 0), textcoords="offset points", **words)
+        ax.annotate(shown, (max(share, chance[place]), place), xytext=(5, 0), textcoords="offset points", **words)
     ax.set_yticks(range(len(names)), [plain(shortened(name, 40)) for name in names], color=INK)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(0, max(*shares, 1) * 1.1)
+    ax.set_xlim(0, max(*shares, *chance, 1) * 1.1)
     ax.set_xlabel("share of the variance between finished trials, %")
     return figure

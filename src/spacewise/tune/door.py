@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,11 @@ def check(experiments: Iterable[Experiment], *, searched: bool = False) -> None:
         searched: whether validation is to choose between the experiments.
 
     Raises:
-        InputError: a name, option or space that is not there; where they are searched, no figure of validation.
+        InputError: a name, option or space that is not there; where they are searched, no figure of validation, or
+            figures that cannot be compared.
     """
     splits: dict[str, tuple[Split, Split | None]] = {}
+    judged: dict[str, Any] = {}
     for experiment in experiments:
         data = repr((experiment.data, experiment.target))
         if data not in splits:
@@ -35,6 +38,9 @@ def check(experiments: Iterable[Experiment], *, searched: bool = False) -> None:
         _bind(experiment, net, split, origin)
         if searched:
             check_chosen_by_validation(experiment, net, split)
+            mine = _judged(experiment, net, split)
+            _refuse_other_judges(judged or mine, mine)
+            judged = mine
 
 
 def _bind(experiment: Experiment, net: Chain, split: Split, origin: Split | None) -> None:
@@ -58,3 +64,27 @@ def check_chosen_by_validation(experiment: Experiment, net: Chain, split: Split)
     pairs = np.bincount(part.labels).max() > 1 and len(part.classes) > 1
     if by_retrieval(net, split) and not pairs:
         raise InputError(f"a search goes by validation, and no held-out sample has another of its class: {advice}")
+
+
+def _judged(experiment: Experiment, net: Chain, split: Split) -> dict[str, Any]:
+    """What a trial's figure comes from, beside its training: where data agree, so do the validation samples."""
+    data, retrieval = experiment.model_dump(mode="json", include={"data", "target"}), by_retrieval(net, split)
+    return {
+        "seed": experiment.seed,
+        "data": data["data"]["source"],
+        "split": data["data"]["split"],
+        "target": data["target"],
+        "measure": "recall" if retrieval else "accuracy",
+        # accuracy is also that of one translated copy of each image
+        "shift": 0 if retrieval else getattr(experiment.regime, "shift", 0),
+    }
+
+
+def _refuse_other_judges(first: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Raises `InputError` where two trials would be scored by different samples, or in different ways."""
+    differ = next((key for key in first if first[key] != other[key]), "")
+    if differ:
+        raise InputError(
+            f"a search cannot range over what scores its trials, and their {differ} differs: {first[differ]} and "
+            f"{other[differ]}; write one of them, or compare all of them with spacewise grid"
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from spacewise.tune.template import Template
 
 POLL = 1.0  # seconds between looks at the place
 TRIES = 3  # of a trial whose process was killed, or whose host is gone
-HOPELESS = 3  # failures with nothing else before a search gives up
+HOPELESS = 3  # trials that have failed, and none that has not, before a search gives up
 KEPT = "tune.yaml"
 
 
@@ -44,7 +45,6 @@ class Search:
     Attributes:
         first: the experiment with every choice at its first option or end.
         running: by the name of the task.
-        ended: how many trials of this call ended in which way.
     """
 
     template: Template
@@ -52,7 +52,6 @@ class Search:
     out: Path
     study: Any
     running: dict[str, Begun] = field(default_factory=dict)
-    ended: dict[str, int] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -69,12 +68,14 @@ class Search:
         return trials(self.study, self.template.choices)
 
 
-def open_search(template: Template, out: Path) -> Search:
-    """Begins a search, or finds it where it was left.
+@contextmanager
+def open_search(template: Template, out: Path) -> Iterator[Search]:
+    """Begins a search, or finds it where it was left. Nobody else is at it inside the `with` statement.
 
     Raises:
-        InputError: the extra is missing; an experiment that cannot be; no validation to go by; the folder holds
-            another search, or something else. Nothing is written then.
+        InputError: the extra is missing; an experiment that cannot be; no validation to go by, or another for some
+            trials; the folder holds another search, or something else. Nothing is written then.
+        BlockingIOError: another process is at this search. Nothing is written then.
     """
     journal.optuna()
     experiments = [template.experiment(values) for values in template.samples()]
@@ -82,9 +83,11 @@ def open_search(template: Template, out: Path) -> Search:
     kept = {"flags": template.as_dict(), "experiment": first.model_dump(mode="json")}
     _refuse_another(out, kept)
     check(experiments, searched=True)
-    if not (out / KEPT).is_file():
-        files.write_text(out / KEPT, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
-    return Search(template, first, out, journal.open_study(out / "study.log", warm_up(first)))
+    with files.alone(out.absolute()):
+        _refuse_another(out, kept)  # that began in the meantime
+        if not (out / KEPT).is_file():
+            files.write_text(out / KEPT, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+        yield Search(template, first, out, journal.open_study(out / "study.log", warm_up(first)))
 
 
 def warm_up(experiment: Experiment) -> int:
@@ -124,13 +127,12 @@ def run(search: Search, place: Place, number: int) -> None:
         place: inside its `with` statement.
 
     Raises:
-        InputError: the first trials fail, and no other ends.
-        BlockingIOError: another process is at this search.
+        InputError: all trials fail.
         KeyboardInterrupt: after Ctrl-C; called again, the search goes on.
     """
-    with files.alone(search.path), bar() as shown:
+    with bar() as shown:
         left = deque(journal.begun_trials(search.study))
-        task = shown.add_task(search.out.name, total=number, note="")
+        task = shown.add_task(escape(search.out.name), total=number, note="")
 
         def advance() -> None:
             table = search.table()
@@ -151,9 +153,11 @@ def _fill(search: Search, place: Place, number: int, left: deque[int], advance: 
     """As many trials as there are slots: first those that were left, then new ones."""
     while len(search.running) < place.slots:
         if left:
-            trial = journal.begun_trial(search.study, left.popleft(), search.seed)
+            trial = journal.begun_trial(search.study, left.popleft())
+        elif search.running and _all_failed(search) >= HOPELESS:
+            return  # what runs says whether there is any hope
         elif len(search.study.get_trials(deepcopy=False)) < number:
-            trial = journal.new_trial(search.study, search.seed)
+            trial = journal.new_trial(search.study)
         else:
             return
         _begin(search, place, trial)
@@ -163,7 +167,7 @@ def _fill(search: Search, place: Place, number: int, left: deque[int], advance: 
 def _begin(search: Search, place: Place, trial: Any) -> None:
     """Submits a trial; one that cannot be is a failed one, and one whose end was missed has ended."""
     name = f"trial-{trial.number:04}"
-    values = journal.drawn(trial, search.template.choices)
+    values = journal.drawn(trial, search.template.choices, search.seed)
     if "pruned" in trial.user_attrs:
         _end(search, name, trial, "pruned", {})
         return
@@ -203,13 +207,19 @@ def best_of(folder: Path) -> dict[str, Any]:
 
 
 def _end(search: Search, name: str, trial: Any, status: str, facts: dict[str, Any]) -> None:
-    """Writes down and says how a trial ended; gives up where all that end fail."""
+    """Writes down and says how a trial ended; gives up where all have failed and none is left that runs."""
     journal.end(search.study, trial, status, facts)
-    search.ended[status] = search.ended.get(status, 0) + 1
     said = f"{100 * facts['figure']:.1f} %" if status == "finished" else escape(facts.get("why", ""))
     console.print(f"{name} {status} {said}".rstrip(), highlight=False, soft_wrap=True)
-    if search.ended.get("failed", 0) >= HOPELESS and set(search.ended) == {"failed"}:
-        raise InputError(f"the first {HOPELESS} trials failed, such as {name}: {facts['why']}")
+    running = (search.table()["status"] == "running").any()
+    if status == "failed" and not running and (failed := _all_failed(search)) >= HOPELESS:
+        raise InputError(f"all {failed} trials have failed, such as {name}: {facts['why']}")
+
+
+def _all_failed(search: Search) -> int:
+    """How many trials have failed, of this call or an earlier one; 0 as soon as one has ended in another way."""
+    ended = search.table()["status"].value_counts()
+    return 0 if {"finished", "pruned"} & set(ended.index) else int(ended.get("failed", 0))
 
 
 def _best(table: pd.DataFrame) -> str:
@@ -220,19 +230,28 @@ def _best(table: pd.DataFrame) -> str:
     return f"best {100 * row['figure']:.1f} % (trial {row['trial']})"
 
 
-def result(search: Search) -> Searched:
-    """What a search has found so far.
+def best_trial(search: Search) -> int:
+    """The number of the best finished trial.
 
     Raises:
         InputError: no trial is finished.
     """
     table = search.table()
-    ended = [trial for trial in search.study.get_trials(deepcopy=False) if "figure" in trial.user_attrs]
-    if not ended:
+    ended = table[table["status"] == "finished"]
+    if ended.empty:
         said = next((why for why in table["why"] if why), "none ended")
         raise InputError(f"{search.out}: no trial is finished, so none is the best: {said}")
+    return int(ended.loc[ended["figure"].idxmax(), "trial"])
+
+
+def result(search: Search) -> Searched:
+    """What a search has found so far. Raises `InputError` where no trial is finished."""
+    best_trial(search)
+    ended = [trial for trial in search.study.get_trials(deepcopy=False) if "figure" in trial.user_attrs]
     facts = runs.read_facts(search.out / "runs" / f"trial-{ended[0].number:04}")
     found = importance(search.study, search.template.choices)
     samples = int(facts["samples"]["validation"])
     measure = str(ended[0].user_attrs["measure"])
-    return Searched(table, search.template.choices, found, measure, samples, warm_up(search.first))
+    return Searched(
+        search.table(), search.template.choices, found, measure, samples, warm_up(search.first), search.seed
+    )

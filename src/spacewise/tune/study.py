@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from spacewise.errors import InputError
 from spacewise.learn.batches import mixed
@@ -140,9 +139,11 @@ class Reporter:
         """Reports the epochs of the log that the journal does not have: a kill came between the two."""
         if not self.log.is_file():
             return
-        for row in pd.read_csv(self.log, float_precision="round_trip").to_dict("records"):
-            if row["epoch"] not in self.known and row["epoch"] < before:
-                self._report({str(name): value for name, value in row.items()}, int(row["epoch"]))
+        with self.log.open(newline="", encoding="utf-8") as stream:
+            rows = [(int(row["epoch"]), row) for row in csv.DictReader(stream)]
+        for epoch, row in rows:
+            if epoch not in self.known and epoch < before:
+                self._report({name: float(text) for name, text in row.items() if name.startswith(FIGURE)}, epoch)
 
     def _report(self, metrics: Mapping[str, float], step: int) -> None:
         value = next((value for name, value in metrics.items() if name.startswith(FIGURE)), None)

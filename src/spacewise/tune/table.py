@@ -6,13 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from spacewise.progress import track
 from spacewise.tune.choices import Choice
 from spacewise.tune.study import optuna
 
 STATUS = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
-ENOUGH = 10  # finished trials before anything is said of what mattered
+ENOUGH = 20  # finished trials before anything is said of what mattered
+PERMUTED = 39  # times: a share above all of theirs but one is beyond chance at 95 %
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of the variance of the figure, 0 to 1.
+
+    Attributes:
+        explained: by a choice, by itself.
+        chance: what 95 % of permutations of the figures stay at or below.
+    """
+
+    explained: float
+    chance: float
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is more than chance."""
+        return self.explained > self.chance
 
 
 @dataclass(frozen=True)
@@ -26,14 +47,16 @@ class Searched:
         measure: the figure by name: `validation accuracy`.
         samples: validation samples behind each figure.
         warm_up: the first epoch after which a trial could be stopped.
+        seed: of all trials.
     """
 
     trials: pd.DataFrame
     choices: Sequence[Choice]
-    importance: dict[str, float]
+    importance: dict[str, Share]
     measure: str
     samples: int
     warm_up: int
+    seed: int
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -73,11 +96,12 @@ def _value(choice: Choice, value: Any) -> float | str | None:
     return int(value) if choice.whole else float(choice.text(value))
 
 
-def importance(study: Any, choices: Sequence[Choice]) -> dict[str, float]:
+def importance(study: Any, choices: Sequence[Choice]) -> dict[str, Share]:
     """Share of the variance of the figure over finished trials that each choice explains by itself, largest first.
 
-    Functional analysis of variance over a random forest (Hutter et al., ICML 2014). Empty with a single choice,
-    fewer than `ENOUGH` finished trials, or figures that are all the same.
+    Functional analysis of variance over a random forest (Hutter et al., ICML 2014), beside what the same forest finds
+    when the figures are dealt out at random among the trials. Empty with a single choice, fewer than `ENOUGH` finished
+    trials, or figures that are all the same.
     """
     library = optuna()
     ended = study.get_trials(deepcopy=False, states=(library.trial.TrialState.COMPLETE,))
@@ -85,5 +109,16 @@ def importance(study: Any, choices: Sequence[Choice]) -> dict[str, float]:
         return {}
     evaluator = library.importance.FanovaImportanceEvaluator(seed=0)
     names = [choice.name for choice in choices]
-    shares = {name: float(share) for name, share in evaluator.evaluate(study, params=names).items()}
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+    generator = np.random.default_rng(0)
+    figures = np.array([trial.value for trial in ended])
+
+    def explained(values: np.ndarray) -> dict[str, float]:
+        by_number = dict(zip([trial.number for trial in ended], values.tolist(), strict=True))
+        return dict(evaluator.evaluate(study, params=names, target=lambda trial: by_number[trial.number]))
+
+    found = explained(figures)
+    permuted = [
+        explained(generator.permutation(figures)) for _ in track(range(PERMUTED), "permuting figures", PERMUTED)
+    ]
+    shares = {name: Share(float(found[name]), float(sorted(each[name] for each in permuted)[-2])) for name in names}
+    return dict(sorted(shares.items(), key=lambda item: -item[1].explained))
