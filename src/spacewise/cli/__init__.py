@@ -42,7 +42,7 @@ def main() -> None:
         code = _refuse(f"{where}{error.strerror or error}")
     if code == 130:
         print(
-            "interrupted; the same command goes on where it was (a training: spacewise train --resume RUN)",
+            "interrupted; what is done is saved, and the same command goes on (a training: spacewise train --resume RUN)",
             file=sys.stderr,
         )
     sys.exit(code if isinstance(code, int) else 0)
