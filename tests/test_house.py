@@ -22,6 +22,7 @@ FLOORS = (
         "adopt",
         "audits",
         "explain",
+        "explorer",
         "report",
         "check",
         "runs",

@@ -33,7 +33,7 @@ def test_sigterm_interrupts_and_the_handler_is_as_before(
         cli.main()
     assert (ended.value.code, told) == (130, ["stopped"])
     assert signal.getsignal(signal.SIGTERM) == before
-    said = "interrupted; what is done is saved, and the same command goes on (a training: spacewise train --resume RUN)\n"
+    said = "interrupted; what is done is saved; the same command goes on (a training: spacewise train --resume RUN)\n"
     assert capsys.readouterr().err == said
 
 

@@ -17,19 +17,24 @@ from spacewise.progress import track
 from spacewise.runs import Run
 from spacewise.splits import Part
 
-CHIP = 48  # pixels of the pictures that figures show
+CHIP = 64  # pixels of the pictures that figures show
 
 
-def embedded(folder: Path, run: Run, parts: Mapping[str, Part], precision: str = "float32") -> dict[str, np.ndarray]:
+def embedded(
+    folder: Path, run: Run, parts: Mapping[str, Part], precision: str = "float32", what: str = ""
+) -> dict[str, np.ndarray]:
     """Every space of every sample of the parts, one after another, to `FOLDER/NAME.npy`; read back memory-mapped.
 
     Args:
         precision: "" for that of the training.
+        what: said before the name of the part while it is embedded.
 
     Raises:
         InputError: bands that the network does not take.
     """
-    blocks = (block for name, part in parts.items() if len(part) for block in _blocks(run, part, name, precision))
+    blocks = (
+        block for name, part in parts.items() if len(part) for block in _blocks(run, part, what + name, precision)
+    )
     return on_disk(folder, blocks, sum(map(len, parts.values())))
 
 

@@ -132,7 +132,7 @@ def _fill(
     asked = drawn(samples, sample, seed)
     thumbnails = {"pixels": pixels(floor, parts, 32)}  # what retrieval has to beat, at a price growing with the square
     tables, columns = retrieval_tables({**thumbnails, **spaces}, samples, asked, seed, approximate_above)
-    later = kept_epochs(folder / "epoch", run, parts, samples, asked, seed, approximate_above)
+    later = kept_epochs(folder / "epochs", run, parts, samples, asked, seed, approximate_above)
     tables["retrieval"] = pd.concat([chosen_rows(tables["retrieval"], run), later])
     facts: dict[str, Any] = {}
     if by_retrieval(run.net, run.split):

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spacewise.audits.embedding import embedded
+from spacewise.audits.embedding import embedded, on_disk
 from spacewise.audits.samples import paced, queries, say_cost, where
+from spacewise.audits.stored import main_spaces
 from spacewise.errors import InputError
 from spacewise.measures.approximate import approximate_first_hits
 from spacewise.measures.blocks import Advance
+from spacewise.measures.blocks import blocks as by_blocks
 from spacewise.measures.retrieval import first_hits, recall_row, retrieval_samples, shares
 from spacewise.progress import console
 from spacewise.runs import Run
@@ -137,27 +139,34 @@ def kept_epochs(
     """The same at the epochs whose weights were kept, in the precision of the training, recall alone.
 
     Args:
-        folder: for the vectors of one epoch; gone afterwards.
+        folder: of the main spaces then, `EPOCH/NAME.npy`, float16.
     """
     chosen, rows = run.weights, []
+    kept = main_spaces(run.experiment.objective, list(run.net.spaces))
     for epoch in run.experiment.regime.keep:
         if epoch > run.facts["epochs"]:
             continue  # patience ended the training before it
         run.load(f"epoch{epoch}")
+        vectors = folder / f".{epoch}"
+        spaces = embedded(vectors, run, parts, precision="", what=f"epoch {epoch}, ")
         for part in PARTS:
             if part not in parts or len(parts[part]) < 2:
                 continue
-            spaces = embedded(folder, run, {f"epoch {epoch}, {part}": parts[part]}, precision="")
-            labels, mine = parts[part].labels, asked[where(samples, part)]
-            for space, values in spaces.items():
+            mine = where(samples, part)
+            labels = parts[part].labels
+            for space, whole in spaces.items():
+                values = whole[mine]
                 row = {"weights": f"epoch{epoch}", "epoch": epoch, "part": part, "space": space}
                 if _by_index(labels, approximate_above):
                     found = _approximate(values, labels, seed, f"epoch {epoch}, {part}, {space}")[1]
                 else:
                     hits = np.full(len(labels), NOT_ASKED)
-                    hits[mine] = first_hits(values, labels, queries=queries(mine))
+                    hits[asked[mine]] = first_hits(values, labels, queries=queries(asked[mine]))
                     found = _asked_row(hits, labels, seed)
                 rows.append(row | {"dimension": values.shape[1]} | found)
-            shutil.rmtree(folder)
+        for space in kept:
+            blocks = ({space: each.astype(np.float16)} for _, each in by_blocks(spaces[space]))
+            on_disk(folder / str(epoch), blocks, len(samples))
+        shutil.rmtree(vectors)
     run.load(chosen)
     return pd.DataFrame(rows)

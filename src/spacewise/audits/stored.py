@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,8 @@ class Audit:
     audit.json        what was audited: run, classes, spaces, seed, duration
     samples.parquet   one row a sample: part, facts, prediction, confidence, scores
     spaces/NAME.npy   (sample, dimension) float32, in the order of samples.parquet
-    chips.npy         (sample, 48, 48, band) uint8 pictures, in the same order
+    chips.npy         (sample, 64, 64, band) uint8 pictures, in the same order
+    epochs/EPOCH/NAME.npy  (sample, dimension) float16: the main spaces at the epochs whose weights were kept
     accuracy.parquet, confusion.parquet, spaces.parquet, separation.parquet, rejection.parquet,
                       retrieval.parquet: where the split has something to ask them of
     source/NAME.npy, source_samples.parquet, domain_accuracy.parquet, domains.parquet, domain_classes.parquet:
@@ -55,6 +57,12 @@ class Audit:
     @property
     def classes(self) -> list[str]:
         return list(self.facts["classes"])
+
+    @property
+    def main_spaces(self) -> list[str]:
+        """The spaces that maps and epochs are kept of."""
+        facts = self.facts
+        return main_spaces(facts["experiment"]["objective"], facts["spaces"])
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the tables: see `TABLES`.
@@ -81,6 +89,28 @@ class Audit:
             raise unknown("space", name, self.facts["spaces"])
         return np.load(self.folder / "spaces" / f"{name}.npy", mmap_mode="r")
 
+    def kept_epochs(self) -> list[int]:
+        """The epochs at which the main spaces were kept, in order."""
+        return sorted(int(each.name) for each in (self.folder / "epochs").glob("*") if each.name.isdigit())
+
+    def kept_spaces(self) -> list[str]:
+        """The spaces that were kept at those epochs."""
+        held = {each.stem for each in (self.folder / "epochs").glob("*/*.npy")}
+        return [name for name in self.facts["spaces"] if name in held]
+
+    def space_at(self, name: str, epoch: int) -> np.ndarray:
+        """One space of every sample at a kept epoch: (sample, dimension) float16, memory-mapped.
+
+        Raises:
+            InputError: an epoch that was not kept, or a space that was not kept at it.
+        """
+        path = self.folder / "epochs" / str(epoch) / f"{name}.npy"
+        if epoch not in self.kept_epochs():
+            raise InputError(f"{self.folder}: no epoch {epoch}; it holds {self.kept_epochs() or 'none'}")
+        if not path.is_file():
+            raise unknown("space kept at its epochs", name, self.kept_spaces())
+        return np.load(path, mmap_mode="r")
+
     def source_space(self, name: str) -> np.ndarray:
         """Of a transfer: one space of the source's test images, memory-mapped, aligned with `source_samples`."""
         path = self.folder / "source" / f"{name}.npy"
@@ -94,7 +124,7 @@ class Audit:
         return np.load(path, mmap_mode="r")
 
     def chips(self) -> np.ndarray:
-        """Pictures (sample, 48, 48, band) uint8, memory-mapped, aligned with `samples`."""
+        """Pictures (sample, 64, 64, band) uint8, memory-mapped, aligned with `samples`."""
         return np.load(self.folder / "chips.npy", mmap_mode="r")
 
     def figure(self, name: str, **options: Any) -> Figure:
@@ -102,6 +132,13 @@ class Audit:
         from spacewise.report.figures import draw
 
         return draw(self, name, **options)
+
+
+def main_spaces(objective: Sequence[str], spaces: Sequence[str]) -> list[str]:
+    """Of the spaces, those under a loss, `feature`, `embedding` and `classifier`; the last where there is none."""
+    terms = {term.partition("@")[2].partition(":")[0].partition(" ")[0] for term in objective}
+    wanted = terms | {"feature", "embedding", "classifier"}
+    return [name for name in spaces if name in wanted] or list(spaces)[-1:]
 
 
 def open_audit(folder: Path | str) -> Audit:

@@ -93,7 +93,7 @@ def find(source: Source, looks: Sequence[Look], part: str) -> tuple[list[Twins],
     for index, look in enumerate(looks):
         groups.join(index, firsts.setdefault(look.turned, index))
     candidates = [index for index in firsts.values() if not looks[index].constant]
-    pairs = _alike([looks[index].thumbnail for index in candidates])
+    pairs = alike([looks[index].thumbnail for index in candidates])
     for one, other in [] if pairs is None else pairs:
         first, second = candidates[one], candidates[other]
         joined = groups.root(first) == groups.root(second)
@@ -112,7 +112,7 @@ def _twins(source: Source, looks: Sequence[Look], part: str) -> Twins:
     return Twins(kind, tuple(map(str, facts["id"])), tuple(map(str, facts["label"])), parts)
 
 
-def _alike(thumbnails: Sequence[np.ndarray]) -> Iterable[tuple[int, int]] | None:
+def alike(thumbnails: Sequence[np.ndarray]) -> Iterable[tuple[int, int]] | None:
     """Pairs of thumbnails that correlate in one of 8 positions, best first; None where there are too many."""
     if len(thumbnails) < 2:
         return []

@@ -15,7 +15,7 @@ from spacewise.errors import InputError
 # each registers its commands, in the order of the help
 # isort: off
 from spacewise.cli import train  # noqa: F401
-from spacewise.cli import audit, compare  # noqa: F401
+from spacewise.cli import audit, view, compare  # noqa: F401
 from spacewise.cli import archive  # noqa: F401
 from spacewise.cli import search  # noqa: F401
 from spacewise.cli import tune  # noqa: F401
@@ -42,7 +42,7 @@ def main() -> None:
         code = _refuse(f"{where}{error.strerror or error}")
     if code == 130:
         print(
-            "interrupted; what is done is saved, and the same command goes on (a training: spacewise train --resume RUN)",
+            "interrupted; what is done is saved; the same command goes on (a training: spacewise train --resume RUN)",
             file=sys.stderr,
         )
     sys.exit(code if isinstance(code, int) else 0)

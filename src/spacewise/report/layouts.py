@@ -17,18 +17,28 @@ from spacewise.report import numbers
 if TYPE_CHECKING:
     from spacewise.audits import Audit
 
-FITS = ("both", "train")
+FITS = ("both", "train", "all")
 LIMIT = 6000
 """Samples in one layout; of more, so many are drawn at random."""
 
 
-def layout(audit: Audit, space: str, seed: int = 0, method: str = "tsne", fit: str = "both") -> pd.DataFrame:
+def layout(
+    audit: Audit,
+    space: str,
+    seed: int = 0,
+    method: str = "tsne",
+    fit: str = "both",
+    values: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Coordinates of training and test samples in one plane, from `AUDIT/projections/METHOD-SPACE.parquet`.
 
     Args:
         method: `tsne`, `umap` or `pacmap`.
         fit: `both`: the plane is fitted on training and test samples together; `train`: on training samples alone,
-            and the test samples are placed in it (`METHOD-train-SPACE.parquet`).
+            and the test samples are placed in it (`METHOD-train-SPACE.parquet`); `all`: on samples of every part
+            (`METHOD-all-SPACE.parquet`).
+        values: (row, dimension): those of `all`, where more than the audit's own samples are laid out; rows that are
+            NaN have no place.
 
     Returns:
         row (in `samples` and in the space), x, y; and in every row alike: method, perplexity, seed, points,
@@ -37,18 +47,19 @@ def layout(audit: Audit, space: str, seed: int = 0, method: str = "tsne", fit: s
     Raises:
         InputError: an unknown space, fewer than 4 samples, a folder that cannot be written.
     """
-    values = audit.space(space)
+    values = audit.space(space) if values is None else values
     for name, known in ((method, METHODS), (fit, FITS)):
         if name not in known:
             raise unknown("method of a map" if known is METHODS else "fit of a map", name, known)
     seed = checks.whole("seed", seed, least=0, most=2**32 - 1)
-    path = audit.folder / "projections" / f"{method}-{'train-' if fit == 'train' else ''}{space}.parquet"
+    path = audit.folder / "projections" / f"{method}-{'' if fit == 'both' else f'{fit}-'}{space}.parquet"
     if path.is_file():
         kept = pd.read_parquet(path)
         if int(kept["seed"].iloc[0]) == seed:
             return kept
     parts = audit.table("samples")["part"]
-    available = np.flatnonzero(parts.isin(["train", "test"]))
+    wanted = ~np.isnan(values[:, 0]) if fit == "all" else parts.isin(["train", "test"])
+    available = np.flatnonzero(wanted)
     rows = available
     if len(available) > LIMIT:
         rows = np.sort(np.random.default_rng(seed).choice(available, LIMIT, replace=False))
