@@ -1,12 +1,13 @@
 # make demo   the main job on simulated radar chips
 # make test   style, types, tests
+# make explorer  the page of `spacewise view`, built from explorer/ (needs Node 20)
 # make bench  every benchmark on one page; QUICK=1: a few minutes
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench explorer clean
 
 demo: $(STAMP)
 	$(BIN)/spacewise demo
@@ -21,6 +22,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick)
+
+explorer:
+	cd explorer && npm ci --silent && npm run check && npm run build
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -81,12 +81,13 @@ export function Changed() {
   const tests = parts.map((part) => part.code("test"));
   const counts = { lost: 0, won: 0, "both wrong": 0, "other class": 0 };
   const chosen = store.chosenWithout("changed");
+  const same = Int32Array.from(first.values, (value) => second.code(value));
   for (let i = 0; i < model.count; i++) {
     if (!chosen[i] || parts[0].data[i] !== tests[0] || parts[1].data[i] !== tests[1]) continue;
     if (one[i] === 1 && other[i] === 0) counts.lost++;
     if (one[i] === 0 && other[i] === 1) counts.won++;
     if (one[i] === 0 && other[i] === 0) counts["both wrong"]++;
-    if (first.text(i) !== second.text(i)) counts["other class"]++;
+    if (same[first.data[i]] !== second.data[i]) counts["other class"]++;
   }
   const names = [model.contents.runs[before].name, model.contents.runs[after].name];
   const number = view.value.conditions.findIndex((each) => each.kind === "changed");

@@ -19,6 +19,7 @@ import { type Store, store as made } from "./store.ts";
 import "./style.css";
 import { Table } from "./table.tsx";
 import { theme } from "./theme.ts";
+import { written } from "./view.ts";
 
 function Header() {
   const store = useStore();
@@ -42,7 +43,7 @@ function Header() {
   }, []);
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(location.href);
+      await navigator.clipboard.writeText(location.href.split("#")[0] + written(view.peek()));
       copied.value = "copied";
     } catch {
       copied.value = "the address bar holds it";

@@ -32,10 +32,10 @@ export function Panel() {
         <h2>{model.label.text(focus)}</h2>
         <button type="button" aria-label="Close the sample" onClick={() => store.change({ focus: -1 })}>×</button>
       </header>
+      <p class="path">{model.ids[focus]}</p>
       <div class="who">
         <Picture sample={focus} side={128} />
         <dl>
-          <dt>id</dt><dd class="id">{model.ids[focus]}</dd>
           {own.map((field) => [<dt key={field.key}>{field.name}</dt>, <dd key={`${field.key}.`}>{field.text(focus)}</dd>])}
         </dl>
       </div>

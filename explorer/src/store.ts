@@ -7,6 +7,8 @@ import { type Places, placesOf } from "./planes.ts";
 import { theme } from "./theme.ts";
 import { type Condition, read, type Side, type View, written } from "./view.ts";
 
+const PAUSE = 150; // milliseconds of rest before the address follows
+
 export interface Store {
   model: Model;
   view: Signal<View>;
@@ -48,9 +50,12 @@ export function store(model: Model): Store {
     const [values, below] = [score.value.data, threshold.value];
     return Uint8Array.from(values, (value) => +(value < below));
   });
+  let waiting = 0;
   effect(() => {
     const address = written(view.value);
-    if (address !== location.hash) history.replaceState(null, "", address);
+    clearTimeout(waiting);
+    // browsers allow a page so many changes of its address; a slider makes more
+    waiting = setTimeout(() => address !== location.hash && history.replaceState(null, "", address), PAUSE);
   });
   addEventListener("hashchange", () => {
     const { view: other, lost } = read(model, location.hash);
@@ -147,15 +152,17 @@ function maskOf(model: Model, condition: Condition): Uint8Array | undefined {
     case "changed": {
       const [before, after] = [condition.before, condition.after].map((run) => model.fields.get(`${run}:correct`)!.data);
       const [one, other] = [condition.before, condition.after].map((run) => model.fields.get(`${run}:prediction`)!);
-      const parts = [condition.before, condition.after].map((run) => model.fields.get(`${run}:part`)!);
+      const [first, second] = [condition.before, condition.after].map((run) => model.fields.get(`${run}:part`)!);
+      const [here, there] = [first.code("test"), second.code("test")];
+      const same = Int32Array.from(one.values, (value) => other.code(value));
+      const holds: (i: number) => boolean = {
+        lost: (i: number) => before[i] === 1 && after[i] === 0,
+        won: (i: number) => before[i] === 0 && after[i] === 1,
+        "both wrong": (i: number) => before[i] === 0 && after[i] === 0,
+        "other class": (i: number) => same[one.data[i]] !== other.data[i],
+      }[condition.how];
       for (let i = 0; i < mask.length; i++) {
-        if (parts.some((part) => part.text(i) !== "test")) continue;
-        mask[i] = +{
-          lost: before[i] === 1 && after[i] === 0,
-          won: before[i] === 0 && after[i] === 1,
-          "both wrong": before[i] === 0 && after[i] === 0,
-          "other class": one.text(i) !== other.text(i),
-        }[condition.how];
+        mask[i] = +(first.data[i] === here && second.data[i] === there && holds(i));
       }
       return mask;
     }

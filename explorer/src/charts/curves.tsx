@@ -1,6 +1,8 @@
 /** What was logged over the epochs, one line a run; a click moves map A to the nearest kept epoch. */
 
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import type { RunOf } from "../contents.ts";
 import { Choice, ticks } from "../controls.tsx";
 import { useStore } from "../context.ts";
 import { epochsOf } from "../planes.ts";
@@ -8,20 +10,41 @@ import { Frame, path, scale } from "./plot.tsx";
 
 const LEFT_OUT = new Set(["epoch", "seconds", "images_per_second"]);
 
+type Series = Map<string, [number, number][]>;
+
+/** Everything that has a value at more than one epoch: what was logged, and recall at the kept epochs. */
+function seriesOf(run: RunOf): Series {
+  const found: Series = new Map();
+  const add = (name: string, epoch: unknown, value: unknown) => {
+    if (typeof value !== "number" || typeof epoch !== "number") return;
+    const points = found.get(name);
+    if (points) points.push([epoch, value]);
+    else found.set(name, [[epoch, value]]);
+  };
+  for (const row of run.tables.log) {
+    for (const [name, value] of Object.entries(row)) if (!LEFT_OUT.has(name)) add(name, row.epoch, value);
+  }
+  for (const row of run.tables.retrieval ?? []) add(`recall at 1, ${row.space}, ${row.part}`, row.epoch, row["recall@1"]);
+  for (const [name, points] of found) {
+    if (points.length < 2) found.delete(name);
+    else points.sort(([one], [other]) => one - other);
+  }
+  return found;
+}
+
 export function Curves() {
   const store = useStore();
   const { model, view } = store;
   const { runs, colours } = model.contents;
-  const names = [...new Set(runs.flatMap((run) => Object.keys(run.tables.log[0] ?? {})))].filter((name) => !LEFT_OUT.has(name));
+  const series = useMemo(() => runs.map(seriesOf), []);
+  const names = [...new Set(series.flatMap((each) => [...each.keys()]))];
   const first = names.find((name) => name.startsWith("validation_")) ?? names.find((name) => name === "total") ?? names[0];
   const chosen = useSignal(first);
   if (!first) return null;
   const lines = runs.map((run, number) => ({
     name: run.name,
     colour: colours[number % colours.length],
-    points: run.tables.log.flatMap((row): [number, number][] =>
-      typeof row[chosen.value] === "number" ? [[Number(row.epoch), Number(row[chosen.value])]] : [],
-    ),
+    points: series[number].get(chosen.value) ?? [],
   }));
   const all = lines.flatMap((line) => line.points);
   const xs = all.map(([x]) => x);

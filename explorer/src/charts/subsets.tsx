@@ -29,9 +29,9 @@ export function Subsets() {
       });
   });
   if (!rows.value.length) return null;
-  const least = Math.min(...rows.value.map((row) => Math.min(row.low, wilson(row.right, row.of)[0] || row.low)));
+  const least = Math.min(...rows.value.map((row) => row.low));
   const base = Math.max(0, Math.floor(10 * least - 0.5) / 10);
-  const x = (share: number) => `${(100 * (share - base)) / (1 - base || 1)}%`;
+  const x = (share: number) => `${(100 * (Math.max(base, share) - base)) / (1 - base || 1)}%`;
   const some = view.value.conditions.length > 0;
   return (
     <figure class="chart" data-chart="subsets">
@@ -49,8 +49,8 @@ export function Subsets() {
                 <span class="track">
                   <i class="interval" style={{ left: x(row.low), right: `calc(100% - ${x(row.high)})` }} />
                   <i class="dot" style={{ left: x(row.accuracy) }} />
-                  {some && row.of > 0 && <i class="interval chosen" style={{ left: x(Math.max(base, low)), right: `calc(100% - ${x(high)})` }} />}
-                  {some && row.of > 0 && <i class="dot chosen" style={{ left: x(Math.max(base, row.right / row.of)) }} />}
+                  {some && row.of > 0 && <i class="interval chosen" style={{ left: x(low), right: `calc(100% - ${x(high)})` }} />}
+                  {some && row.of > 0 && <i class="dot chosen" style={{ left: x(row.right / row.of) }} />}
                 </span>
                 <span class="figure">{percent(row.accuracy)}</span>
                 <span class="figure chosen" data-right={row.right} data-of={row.of}>{some ? (row.of ? percent(row.right / row.of) : "–") : count(row.n)}</span>

@@ -11,10 +11,12 @@ import { theme } from "../theme.ts";
 import { CLASS_AXES, firstMethod, type Plane, type Side } from "../view.ts";
 import { canvas2d } from "./canvas.ts";
 import type { Drawer, Drawn, Frame } from "./drawer.ts";
+import { Hover } from "./hover.tsx";
 import { paintOver } from "./overlay.ts";
 import { hasWebgl, webgl } from "./webgl.ts";
 
 const MOST_ON_CANVAS = 20_000;
+const MOST_CORNERS = 120;
 const STEP = 40; // pixels that an arrow key moves
 
 const plane = ({ run, space, method, epoch, axes }: Side): Plane => ({ run, space, method, epoch, axes });
@@ -30,7 +32,8 @@ export function MapOf({ number }: { number: number }) {
   const drawer = useSignal<Drawer | null>(null);
   const said = useSignal("");
   const lassoing = useSignal(false);
-  const side = useComputed(() => view.value.sides[number]);
+  const pointed = useSignal(-1); // the sample under the pointer on this map
+  const side = useComputed(() => view.value.sides[number] ?? view.value.sides[0]); // on its way out
   const places = useComputed(() => placesOf(model, plane(side.value)));
   const withWebgl = useMemo(hasWebgl, []);
 
@@ -46,6 +49,13 @@ export function MapOf({ number }: { number: number }) {
     }
     return Uint32Array.from(withWebgl || all.length <= MOST_ON_CANVAS ? all : byClass(all, model.label.data));
   });
+  /** Where these lie: another object only where the points move. */
+  const positions = useComputed(() => {
+    const [found, samples] = [places.value, rows.value];
+    const [x, y] = [new Float32Array(samples.length), new Float32Array(samples.length)];
+    if (found) samples.forEach((sample, j) => ([x[j], y[j]] = [found.x[sample], found.y[sample]]));
+    return { x, y };
+  });
   const held = useComputed(() => {
     if (withWebgl || !places.value) return "";
     const shown = rows.value.length;
@@ -60,10 +70,10 @@ export function MapOf({ number }: { number: number }) {
     const make = withWebgl ? webgl : canvas2d;
     const made = make(points.current!, width, height, {
       moved: (now) => (frame.value = now),
-      over: (point) => (store.hovered.value = point < 0 ? -1 : rows.peek()[point]),
+      over: (point) => (pointed.value = store.hovered.value = point < 0 ? -1 : rows.peek()[point]),
       clicked: (point) => store.change({ focus: rows.peek()[point] }),
       lassoed: (polygon) => {
-        const rounded = polygon.map((value) => Math.round(value * 1e4) / 1e4);
+        const rounded = thinned(polygon).map((value) => Math.round(value * 1e4) / 1e4);
         if (rounded.length >= 6) store.choose({ kind: "lasso", plane: plane(side.peek()), polygon: rounded });
         lassoing.value = false;
         made.lasso(false);
@@ -84,7 +94,8 @@ export function MapOf({ number }: { number: number }) {
     };
   }, []);
 
-  const before = useRef<string>("");
+  const before = useRef<{ key: string; x: Float32Array }>({ key: "", x: new Float32Array() });
+  const draws = useRef(0);
   useSignalEffect(() => {
     const found = places.value;
     const made = drawer.value;
@@ -92,8 +103,7 @@ export function MapOf({ number }: { number: number }) {
     const [chosen, rejected, samples] = [store.chosen.value, store.rejected.value, rows.value];
     if (!made || !found) return;
     const drawn: Drawn = {
-      x: new Float32Array(samples.length),
-      y: new Float32Array(samples.length),
+      ...positions.value,
       codes: new Uint8Array(samples.length),
       strong: new Uint8Array(samples.length),
       palette,
@@ -102,21 +112,21 @@ export function MapOf({ number }: { number: number }) {
     };
     for (let j = 0; j < samples.length; j++) {
       const i = samples[j];
-      drawn.x[j] = found.x[i];
-      drawn.y[j] = found.y[i];
       const strong = chosen[i] && !rejected?.[i];
       drawn.strong[j] = strong ? 1 : 0;
       drawn.codes[j] = strong ? codes[i] : palette.length - 1;
     }
-    const { run, space, method, part } = side.peek();
-    const same = [run, space, method, part].join("|");
-    const moving = before.current === same && !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    before.current = same;
-    const began = performance.now();
-    void made.draw(drawn, moving).then(() => {
+    const shown = side.peek();
+    const { run, space, method, part } = shown;
+    const key = [run, space, method, part].join("|");
+    const moved = before.current.key === key && before.current.x !== drawn.x;
+    before.current = { key, x: drawn.x };
+    void made.draw(drawn, moved && !matchMedia("(prefers-reduced-motion: reduce)").matches).then(() => {
       frame.value = made.frame();
       place.current?.setAttribute("data-drawn", String(samples.length));
-      place.current?.setAttribute("data-milliseconds", (performance.now() - began).toFixed(0));
+      place.current?.setAttribute("data-strong", String(drawn.strong.reduce((sum, each) => sum + each, 0)));
+      place.current?.setAttribute("data-plane", JSON.stringify(shown));
+      place.current?.setAttribute("data-draws", String(++draws.current));
     });
   });
 
@@ -128,6 +138,7 @@ export function MapOf({ number }: { number: number }) {
     const now = view.value;
     const neighbours = now.focus >= 0 ? neighboursOf(model, side.value.run, side.value.space, now.focus) : undefined;
     const dark = theme.value === "dark";
+    place.current!.dataset.frame = Object.values(frame.value).join();
     paintOver(above.current!, width, height, frame.value, {
       model,
       places: found,
@@ -141,6 +152,7 @@ export function MapOf({ number }: { number: number }) {
       lassos: now.conditions.flatMap((each) =>
         each.kind === "lasso" && JSON.stringify(each.plane) === JSON.stringify(plane(side.value)) ? [each.polygon] : [],
       ),
+      diagonal: side.value.method === CLASS_AXES,
       ink: dark ? "#e6e9ef" : "#1f2430",
       paper: dark ? "#171b22" : "#ffffff",
     });
@@ -196,7 +208,7 @@ export function MapOf({ number }: { number: number }) {
   const parts = store.of(run, "part")!.values;
   const letter = "AB"[number];
   const words = here.maps.find((map) => map.space === space && map.method === method)?.said;
-  said.value = method === CLASS_AXES ? "Logits of two classes; above the diagonal the second is larger." : `${words}.`;
+  said.value = method === CLASS_AXES ? "Logits of two classes; above the diagonal the second is larger." : `${words}.${method === "t-SNE" ? " Neighbours mean something; the size of clusters and the distance between them do not." : ""}`;
   const change = (some: Partial<Side>) => store.changeSide(number, some);
   const toEpoch = (some: Partial<Side>) => {
     const next = { ...view.peek().sides[number], ...some };
@@ -277,6 +289,7 @@ export function MapOf({ number }: { number: number }) {
           <button type="button" aria-label="Zoom out" onClick={() => (drawer.peek()!.zoom(1 / 1.4), (frame.value = drawer.peek()!.frame()))}>−</button>
           <button type="button" aria-label="Whole map" onClick={() => (drawer.peek()!.reset(), (frame.value = drawer.peek()!.frame()))}>⤢</button>
         </div>
+        <Hover sample={pointed} places={places} frame={frame} size={size} />
         {!places.value && <p class="opening">reading …</p>}
       </div>
       {epochs.length > 1 && (
@@ -290,6 +303,12 @@ export function MapOf({ number }: { number: number }) {
       <p class="note">{held.value}{said.value}</p>
     </section>
   );
+}
+
+/** At most so many corners: an address has to fit into a mail. */
+function thinned(polygon: number[]): number[] {
+  const step = Math.ceil(polygon.length / 2 / MOST_CORNERS);
+  return polygon.filter((_, i) => Math.floor(i / 2) % step === 0);
 }
 
 /** At most so many samples, the same share of every class. */

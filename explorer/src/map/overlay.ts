@@ -21,6 +21,8 @@ export interface Over {
   hovered: number;
   neighbours: number[];
   lassos: number[][];
+  /** Whether the line is drawn on which both axes are equal. */
+  diagonal: boolean;
   ink: string;
   paper: string;
 }
@@ -34,6 +36,15 @@ export function paintOver(canvas: HTMLCanvasElement, width: number, height: numb
   if (over.pictures) paintPictures(context, width, height, frame, over);
   else if (over.colouring.field.kind === "category") paintNames(context, width, height, frame, over);
   context.lineWidth = 1.5;
+  if (over.diagonal) {
+    context.strokeStyle = over.ink;
+    context.globalAlpha = 0.25;
+    context.beginPath();
+    context.moveTo(frame.x0 - frame.kx, frame.y0 - frame.ky);
+    context.lineTo(frame.x0 + frame.kx, frame.y0 + frame.ky);
+    context.stroke();
+    context.globalAlpha = 1;
+  }
   for (const polygon of over.lassos) outline(context, frame, polygon, over.ink);
   const at = (sample: number): [number, number] => [
     frame.x0 + frame.kx * over.places.x[sample],
@@ -102,12 +113,12 @@ function paintPictures(context: CanvasRenderingContext2D, width: number, height:
   }
 }
 
-/** Names of values where the middle of their chosen samples lies, those of most samples first, none over another. */
+/** Names of values where the middle of their samples lies, those of most samples first, none over another. */
 function paintNames(context: CanvasRenderingContext2D, width: number, height: number, frame: Frame, over: Over) {
   const { field } = over.colouring;
   const groups = new Map<number, number[]>();
   for (const sample of over.rows) {
-    if (!over.chosen[sample] || field.missing(sample)) continue;
+    if (field.missing(sample)) continue;
     const code = field.data[sample];
     const group = groups.get(code);
     if (group) group.push(sample);

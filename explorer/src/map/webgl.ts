@@ -13,7 +13,7 @@ export function hasWebgl(): boolean {
 
 export function webgl(canvas: HTMLCanvasElement, width: number, height: number, heard: Heard): Drawer {
   let size = { width, height };
-  let count = 0;
+  let before: Float32Array | null = null;
   let palette = "";
   const plot = createScatterplot({
     canvas,
@@ -30,7 +30,7 @@ export function webgl(canvas: HTMLCanvasElement, width: number, height: number, 
     pointColorHover: [0, 0, 0, 0],
     deselectOnEscape: false,
     mouseMode: "panZoom",
-    actionKeyMap: { lasso: ["shift"], rotate: [], merge: [], remove: [] } as never,
+    ...({ actionKeyMap: { lasso: "shift" } } as object), // not in its types yet
     lassoMinDelay: 5,
     lassoMinDist: 2,
     lassoClearEvent: "lassoEnd",
@@ -48,6 +48,13 @@ export function webgl(canvas: HTMLCanvasElement, width: number, height: number, 
       ky: (-size.height / 2) * view[5],
     };
   };
+  /** The whole square from -1 to 1, whichever side of the map is the shorter. */
+  const whole = () => Math.min(1, size.width / size.height);
+  const reset = () => {
+    const scale = whole();
+    plot.view(Float32Array.of(scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1) as never);
+  };
+  reset();
   let lassoing = false;
   plot.subscribe("view", () => heard.moved(frame()));
   plot.subscribe("pointover" as never, ((point: number) => heard.over(point)) as never);
@@ -74,12 +81,18 @@ export function webgl(canvas: HTMLCanvasElement, width: number, height: number, 
         plot.set({ pointColor: points.palette.map((each) => [...channels(each).map((value) => value / 255), 1]) as never });
       }
       plot.set({ pointSize: [Math.max(2, points.size * 0.7), points.size], opacity: [BEHIND, points.opacity] });
-      const same = count === points.x.length;
-      count = points.x.length;
-      if (!count) return plot.clear();
+      const [still, same] = [before === points.x, before?.length === points.x.length];
+      before = points.x;
+      if (!points.x.length) return plot.clear();
       await plot.draw(
         { x: points.x, y: points.y, valueA: points.codes, valueB: points.strong },
-        { zDataType: "categorical", wDataType: "categorical", transition: moving && same, transitionDuration: 450 },
+        {
+          zDataType: "categorical",
+          wDataType: "categorical",
+          transition: moving && same,
+          transitionDuration: 450,
+          ...(still ? { spatialIndex: plot.get("spatialIndex") } : {}),
+        },
       );
     },
     frame,
@@ -89,13 +102,16 @@ export function webgl(canvas: HTMLCanvasElement, width: number, height: number, 
       plot.redraw();
     },
     pan(right, down) {
-      camera().pan([(2 * right) / size.width, (-2 * down) / size.height]);
+      camera().pan([(2 * right) / size.height, (-2 * down) / size.height]);
       plot.redraw();
     },
-    reset: () => plot.reset(),
+    reset,
     lasso: (on) => plot.set({ mouseMode: on ? "lasso" : "panZoom" }),
     resize(width, height) {
+      const view = camera().view as Float32Array;
+      const untouched = view[0] === Math.fround(whole()) && !view[12] && !view[13];
       size = { width, height };
+      if (untouched) reset();
       plot.set({ width, height });
     },
     destroy: () => plot.destroy(),
