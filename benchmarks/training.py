@@ -149,17 +149,17 @@ def cache(steps: int) -> dict[str, float]:
     import torch
 
     import spacewise as sw
-    from spacewise.learn.training import Training
+    from spacewise.learn.supervised_training import SupervisedTraining
 
     first_step: list[float] = []
-    plain_step = Training.step
+    plain_step = SupervisedTraining.step
 
     def noted(self, *batch):
         first_step.append(time.perf_counter())
         plain_step(self, *batch)
         raise KeyboardInterrupt
 
-    Training.step = noted
+    SupervisedTraining.step = noted
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
