@@ -122,7 +122,13 @@ def made_up(folder: Path, count: int, rendered: np.ndarray | None) -> Any:
     experiment = {"objective": ["crossentropy@classifier"], "regime": {"name": "supervised"}, "seed": 0}
     experiment["data"] = {"source": {"name": "simulated"}, "split": {"name": "roles"}}
     facts = {"run": f"{count:,} samples", "weights": "last", "experiment": experiment, "training": {}, "log": log}
-    facts |= {"classes": names, "spaces": ["feature", "classifier", "probability"], "novelty": [], "seconds": 0.0}
+    facts |= {
+        "classes": names,
+        "spaces": ["feature", "classifier", "probability"],
+        "novelty": [],
+        "seconds": 0.0,
+        "seed": 0,
+    }
     files.write_json(folder / "audit.json", facts)
     return Audit(folder)
 

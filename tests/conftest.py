@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ import pytest
 import torch
 from hypothesis import settings
 from PIL import Image
+from tests.forked import run_forked
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from spacewise import cli
@@ -23,33 +25,65 @@ from spacewise.sources import Source, folder
 settings.register_profile("spacewise", deadline=None, derandomize=True)
 settings.load_profile("spacewise")
 
-# at the interpreter's end the group's threads can abort a process that has done its work
-LEAVE = """
-import os, sys, torch
-torch.distributed.barrier()
-torch.distributed.destroy_process_group()
-sys.stdout.flush()
-os._exit(0)
-"""
-
 CLASSES = ("checks", "dots", "stripes")
 PICTURES = 12  # a class
 SIDE = 24
 ROOT = Path(__file__).parents[1]
 Command = Callable[..., tuple[int, str, str]]  # words -> exit code, standard output, standard error
+FIRST = (  # the files that take longest, so that at the end no process waits long for another
+    "grid/test_cluster.py",
+    "grid/test_local.py",
+    "test_cli.py",
+    "test_recipes.py",
+    "measures/test_planes.py",
+    "learn/test_processes.py",
+    "report/test_figures.py",
+    "report/test_views.py",
+    "report/test_page.py",
+    "report/test_layers.py",
+    "test_recipes_on.py",
+    "test_docs.py",
+    "test_benchmarks.py",
+    "report/test_transfer.py",
+    "learn/test_killed.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {str(ROOT / "tests" / name): place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(FIRST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
+def _one_thread() -> Iterator[None]:
+    """Of torch and of numpy, here and in the processes that tests start: others are busy with other tests."""
     torch.set_num_threads(1)
+    with threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Places of caches, one after the other; nothing is made that no test needs."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, another for each test."""
-    place = tmp_path_factory.mktemp("cache") / "spacewise"
+    place = next(caches)
     monkeypatch.setenv("SPACEWISE_CACHE", str(place))
     return place
+
+
+@pytest.fixture
+def no_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves the time of drawing what the test does not look at."""
+    from spacewise.report import drawing
+
+    monkeypatch.setattr(drawing, "png", lambda figure: b"")
 
 
 @pytest.fixture(scope="session")
@@ -121,22 +155,9 @@ def tiny_chain() -> Callable[..., Chain]:
 
 
 @pytest.fixture
-def two_processes(tmp_path: Path) -> Callable[..., None]:
-    """Runs a script in two processes, as `torchrun` starts them."""
-
-    def launch(script: str, *arguments: object) -> None:
-        file = tmp_path / "script.py"
-        file.write_text(script + LEAVE, encoding="utf-8")
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", file]
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
-        environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(
-            [str(part) for part in [*command, *arguments]],
-            env=environment, capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-4000:]
-
-    return launch
+def two_processes() -> Callable[..., None]:
+    """Runs a script in two processes of one group."""
+    return run_forked
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from spacewise.nets import Chain
 from spacewise.sources import folder
 from spacewise.splits import Split
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 SIDE = 16
 CLASSES, EACH = 8, 5
 SPACES = {"maps": "1", "feature": "3"}

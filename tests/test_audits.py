@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spacewise.audits import Audit, audit, open_audit
+from spacewise.audits import Audit, audit, open_audit, retrieval
+from spacewise.audits.embedding import embedded
 from spacewise.audits.recommendation import recommendation
 from spacewise.audits.retrieval import retrieval_tables
 from spacewise.audits.samples import drawn
+from spacewise.audits.stored import main_spaces
 from spacewise.audits.tables import separation_table, spaces_table
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
@@ -149,6 +151,57 @@ def test_every_space_at_every_kept_epoch_on_every_part(run: Run, made: Audit) ->
         for part in ("train", "validation", "test"):
             assert set(rows["space"][rows["part"] == part]) == {*run.net.spaces} | floor
     assert run.weights == "last"
+
+
+def test_main_spaces_at_every_kept_epoch(run: Run, made: Audit, tmp_path: Path) -> None:
+    """Those of the epoch's weights, of every sample, in the order of the others; half as precise."""
+    assert made.kept_epochs() == [0, 2]
+    assert made.kept_spaces() == made.main_spaces == ["fc6"]
+    parts = {name: part for name, part in run.split.parts.items() if name != "unlabelled"}
+    for epoch in (0, 2):
+        run.load(f"epoch{epoch}")
+        exact = embedded(tmp_path / str(epoch), run, parts)["fc6"]
+        kept = made.space_at("fc6", epoch)
+        assert (kept.dtype, kept.shape) == (np.float16, exact.shape)
+        np.testing.assert_allclose(kept, exact, atol=2e-3 * np.abs(exact).max())
+    run.load("last")
+    with pytest.raises(InputError, match=r"no epoch 1; it holds \[0, 2\]"):
+        made.space_at("fc6", 1)
+    with pytest.raises(InputError, match=r"unknown space kept at its epochs 'pool1.1'"):
+        made.space_at("pool1.1", 0)
+    assert sorted(each.name for each in (made.folder / "epochs").iterdir()) == ["0", "2"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "found"),
+    [
+        (["crossentropy@classifier"], ["feature", "classifier"]),
+        (["0.1*center@block3:max", "crossentropy @ classifier"], ["block3", "feature", "classifier"]),
+        (["0.5*supcon@block3 of unlabelled"], ["block3", "feature", "classifier"]),
+        (['1.0*contrastive(similarity="a@b")@block3'], ["block3", "feature", "classifier"]),
+        ([], ["feature", "classifier"]),
+    ],
+)
+def test_main_spaces_are_those_under_a_loss_and_the_last_ones(terms: list[str], found: list[str]) -> None:
+    spaces = ["block2", "block3", "feature", "classifier", "probability"]
+    assert main_spaces(terms, spaces) == found
+    assert main_spaces(terms, ["pool", "fc6"]) == ["fc6"]
+
+
+def test_values_beyond_half_precision_are_kept_at_its_edge(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def large(*arguments: object, **options: object) -> dict[str, np.ndarray]:
+        return {name: 1e9 * np.asarray(values) for name, values in embedded(*arguments, **options).items()}
+
+    monkeypatch.setattr(retrieval, "embedded", large)
+    parts = {name: part for name, part in run.split.parts.items() if name != "unlabelled"}
+    table = pd.concat([part.facts.assign(part=name, target=part.labels) for name, part in parts.items() if len(part)])
+    table = table.reset_index(drop=True)
+    retrieval.kept_epochs(tmp_path, run, parts, table, drawn(table, None, 0), 0)
+    kept = np.load(tmp_path / "2" / "fc6.npy")
+    assert np.isfinite(kept).all()
+    assert np.abs(kept).max() == np.finfo(np.float16).max
 
 
 def test_such_an_audit_claims_nothing_about_classification(run: Run, made: Audit) -> None:

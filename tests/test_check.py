@@ -414,7 +414,7 @@ def test_the_search_misses_no_pair_that_a_naive_search_finds() -> None:
         if max((units[i] * view).sum() for view in looks.symmetries(units[j])) >= twins.ALIKE
     }
     assert 3 < len(naive) < 25  # some of the noisy copies are alike, some no longer
-    assert set(twins._alike(images) or ()) == naive
+    assert set(twins.alike(images) or ()) == naive
 
 
 # What gives the class away

@@ -17,6 +17,8 @@ from PIL import Image
 from spacewise import runs
 from spacewise.learn.supervised_training import SupervisedTraining
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 Command = Callable[..., tuple[int, str, str]]
 TRAIN = ("--set", "net.padding=same", "--size", "24", "--epochs", "1", "--set", "batch=8", "--set", "precision=float32")
 

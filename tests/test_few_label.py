@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacewise import runs, splits
@@ -53,6 +53,7 @@ def experiment_on(root: Path, **split: Any) -> Experiment:
 sizes = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 12), min_size=2, max_size=8)
 
 
+@settings(max_examples=50)
 @given(each=sizes, seed=st.integers(0, 2**40), fold=st.integers(0, 5), data=st.data())
 def test_budgets_are_nested_and_take_the_classes_in_turn(
     each: dict[str, int], seed: int, fold: int, data: st.DataObject
@@ -113,6 +114,7 @@ def test_every_label_is_the_split_itself() -> None:
 # Of each class
 
 
+@settings(max_examples=50)
 @given(each=sizes, seed=st.integers(0, 2**40), data=st.data())
 def test_a_budget_of_each_class_is_so_many_of_each_and_nested(
     each: dict[str, int], seed: int, data: st.DataObject

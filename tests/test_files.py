@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from pathlib import Path
 
@@ -67,6 +68,11 @@ def test_json_there_and_back(tmp_path: Path) -> None:
     value = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
     files.write_json(tmp_path / "facts.json", value)
     assert files.read_json(tmp_path / "facts.json") == value
+
+
+def test_json_has_no_word_for_what_is_not_finite() -> None:
+    value = {"a": [1, math.nan, (math.inf, "x")], "b": {"c": -math.inf, "d": 0.5}, "e": None}
+    assert files.finite(value) == {"a": [1, None, [None, "x"]], "b": {"c": None, "d": 0.5}, "e": None}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"{'a': 1}"])

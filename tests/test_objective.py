@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spacewise.errors import InputError
 from spacewise.losses import Center, Contrastive, CrossEntropy, Loss
 from spacewise.nets.chain import Chain, output_sizes
-from spacewise.objective import Objective, parse_term
+from spacewise.objective import Objective, parse_term, space_of
 
 
 def test_weight_loss_options_and_space() -> None:
@@ -24,6 +24,20 @@ def test_weight_loss_options_and_space() -> None:
     assert term.loss.options["similar_margin"] == 0.0
     assert term.space == "block3:max"
     assert term.name == "contrastive@block3:max"
+
+
+@pytest.mark.parametrize(
+    ("text", "space"),
+    [
+        ("crossentropy@classifier", "classifier"),
+        ("0.5 * center(rate=0.1) @ block3:max", "block3"),
+        ("0.5*supcon@embedding of unlabelled", "embedding"),
+        ('mine(name="a@b")@feature', "feature"),
+        ("crossentropy", ""),
+    ],
+)
+def test_the_space_that_a_term_stands_on(text: str, space: str) -> None:
+    assert space_of(text) == space
 
 
 @pytest.mark.parametrize(

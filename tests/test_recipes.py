@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from torch import nn
 
 from spacewise import runs, sources
 from spacewise.errors import InputError
+from spacewise.explain.make import Question
 from spacewise.nets.vgg import convolutions
 from spacewise.recipes import RECIPES, Asked, places, plan, reproduce
 from spacewise.recipes.layers import ARMS, LAST, PAPER, STUDIES
 from spacewise.recipes.losses_printed import printed
 from spacewise.recipes.recipe import Planned, first_of_its_kind
 from spacewise.recipes.three_views import known_set
+
+pytestmark = pytest.mark.usefixtures("no_png")
 
 FIGURE5 = RECIPES["layers.figure5"]
 EPOCHS = 25  # of the recipe
@@ -299,7 +303,8 @@ def test_networks_for_tiny_imagenet_take_its_size(images: Path) -> None:
     assert {each.experiment.net.options["size"] for each in tiny} == {64}
 
 
-def test_the_three_views_of_two_losses(images: Path, tmp_path: Path) -> None:
+def test_the_three_views_of_two_losses(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spacewise.recipes.three_views.Question", partial(Question, steps=6))
     asked = Asked(
         {"images": images},
         folds=2,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.conftest import Command
-from tests.grid import tiny
+from tests.grid import study, tiny
 
 from spacewise.errors import InputError
 from spacewise.grid import place
@@ -18,10 +18,10 @@ from spacewise.recipes.recipe import tasks
 
 
 def test_local_processes_give_the_same_table(tmp_path: Path) -> None:
-    asked = tiny.write_scenes(tmp_path / "scenes")
+    asked = study.write_scenes(tmp_path / "scenes")
     table = {}
     for name, where in {"here": None, "local": Local(2)}.items():
-        table[name] = pd.read_csv(reproduce(tiny.STUDY, asked, tmp_path / name, where))
+        table[name] = pd.read_csv(reproduce(study.STUDY, asked, tmp_path / name, where))
     pd.testing.assert_frame_equal(table["here"], table["local"])
     folders = sorted(path.name for path in (tmp_path / "here" / "runs").iterdir())
     assert len(folders) == 3
@@ -33,8 +33,8 @@ def test_local_processes_give_the_same_table(tmp_path: Path) -> None:
 
 
 def test_shared_pretrainings_come_first_and_once(tmp_path: Path) -> None:
-    asked = tiny.write_scenes(tmp_path / "scenes")
-    made = tasks(plan(tiny.TRANSFER, asked, tmp_path / "out"), tmp_path / "out")
+    asked = study.write_scenes(tmp_path / "scenes")
+    made = tasks(plan(study.TRANSFER, asked, tmp_path / "out"), tmp_path / "out")
     assert [task.name for task in made[1:]] == ["finetune-32-fold0", "swd-32-fold0"]
     assert {task.pretrained for task in made[1:]} == {made[0].folder}
     assert made[0].pretrained is None

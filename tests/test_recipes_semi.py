@@ -19,6 +19,8 @@ from spacewise.recipes.recipe import Planned
 from spacewise.recipes.semi import ARMS, CHOSEN, METHOD, choose
 from spacewise.recipes.semi_printed import PRINTED, printed
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 TABLE2, TABLE3 = RECIPES["semi.table2"], RECIPES["semi.table3"]
 SMALL = ("net.encoder=resnet20", "net.size=16", "batch=2", "steps=2")
 

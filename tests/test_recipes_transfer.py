@@ -20,6 +20,8 @@ from spacewise.recipes.recipe import Planned
 from spacewise.recipes.shared_classes import common_name, shared_classes
 from spacewise.sources.zones import ZONES
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 FIGURES = [name for name in RECIPES if name.startswith("eo-sar.") and name != "eo-sar.transfer"]
 UCM = """
     agricultural airplane baseballdiamond beach buildings chaparral denseresidential forest freeway golfcourse harbor

@@ -19,6 +19,8 @@ from spacewise.experiment import Experiment, changed_experiment
 from spacewise.flags import check_together, few_labels_from_flags, transfer_from_flags
 from spacewise.methods import METHODS
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 Command = Callable[..., tuple[int, str, str]]
 CLASSES = ("field", "port", "wood")
 

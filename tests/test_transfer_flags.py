@@ -13,6 +13,8 @@ from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.flags import transfer_from_flags
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 ENTROPY = "crossentropy@classifier"
 BOTH = ["sliced_wasserstein@embedding", "conditional_sliced_wasserstein@embedding"]
 

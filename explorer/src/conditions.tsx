@@ -26,6 +26,8 @@ export function words(store: Store, condition: Condition): string {
       const ends = [condition.low > -1e30 ? shownNumber(condition.low) : "", condition.high < 1e30 ? shownNumber(condition.high) : ""];
       return `${of(condition.key)}: ${ends[0]} – ${ends[1]}`;
     }
+    case "has":
+      return `has ${of(condition.key)}`;
     case "search":
       return `“${condition.text}”`;
     case "samples":

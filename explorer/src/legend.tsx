@@ -50,10 +50,12 @@ export function Legend() {
 function Range() {
   const store = useStore();
   const { field, ends } = store.colouring.value;
-  const condition = store.view.value.conditions.find((each) => each.kind === "range" && each.key === field.key);
+  const number = store.view.value.conditions.findIndex((each) => each.kind === "range" && each.key === field.key);
+  const condition = store.view.value.conditions[number];
   const [low, high] = condition?.kind === "range" ? [condition.low, condition.high] : [NaN, NaN];
   const set = (from: number, until: number) => {
     const [a, b] = [Number.isFinite(from) ? from : -1e30, Number.isFinite(until) ? until : 1e30];
+    if (a === -1e30 && b === 1e30) return number >= 0 && store.drop(number);
     store.choose({ kind: "range", key: field.key, low: Math.min(a, b), high: Math.max(a, b) });
   };
   return (

@@ -18,6 +18,7 @@ import { Panel } from "./panel.tsx";
 import { type Store, store as made } from "./store.ts";
 import "./style.css";
 import { Table } from "./table.tsx";
+import { Worth } from "./worth.tsx";
 import { theme } from "./theme.ts";
 import { written } from "./view.ts";
 
@@ -30,7 +31,7 @@ function Header() {
   const two = view.value.sides.length > 1;
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+      if (help.current?.open || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
       if (event.key === "?") help.current?.showModal();
       else if (event.key === "Escape") store.change(view.peek().focus >= 0 ? { focus: -1 } : { conditions: [], threshold: null });
       else if (event.key === "/") {
@@ -119,7 +120,7 @@ function Page({ store }: { store: Store }) {
       {[...store.notices.value, ...said].map((each) => <p key={each} class="notice" role="status">{each}</p>)}
       <Conditions />
       <main>
-        <aside><Legend /><Changed /></aside>
+        <aside><Legend /><Changed /><Worth /></aside>
         <div class={`maps of${store.view.value.sides.length}`}>{store.view.value.sides.map((_, i) => <MapOf key={i} number={i} />)}</div>
         <Panel />
       </main>
@@ -131,7 +132,19 @@ function Page({ store }: { store: Store }) {
 
 const place = document.getElementById("explorer")!;
 const began = performance.now();
-open()
+
+/** What has been read when the parser reaches the end of the file, or where the file ends. */
+function whole(): Promise<void> {
+  return new Promise((go, stop) => {
+    const look = () =>
+      document.getElementById("whole") ? go() : stop(new Error("the file is not whole; copy it again, or make it again"));
+    if (document.readyState === "loading") addEventListener("DOMContentLoaded", look);
+    else look();
+  });
+}
+
+whole()
+  .then(open)
   .then((model) => {
     place.replaceChildren();
     render(<Page store={made(model)} />, place);

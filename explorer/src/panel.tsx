@@ -104,6 +104,7 @@ function Probabilities({ run, sample }: { run: number; sample: number }) {
     const { low, high } = here.logits;
     void logits(model, run, null).then((all) => {
       const width = here.classes.length;
+      if (all[focus * width] === 2 * EDGE + 1) return void (found.value = []); // without a place in this space
       const own = Array.from(all.subarray(focus * width, (focus + 1) * width), (code) => low + ((high - low) * code) / (2 * EDGE));
       const most = Math.max(...own);
       const powers = own.map((value) => Math.exp(value - most));

@@ -53,12 +53,17 @@ export function store(model: Model): Store {
   let waiting = 0;
   effect(() => {
     const address = written(view.value);
+    const { dataset } = document.documentElement;
     clearTimeout(waiting);
+    dataset.address = "waiting";
     // browsers allow a page so many changes of its address; a slider makes more
-    waiting = setTimeout(() => address !== location.hash && history.replaceState(null, "", address), PAUSE);
+    waiting = setTimeout(() => {
+      if (address !== location.hash) history.replaceState(null, "", address);
+      dataset.address = "written";
+    }, PAUSE);
   });
-  addEventListener("hashchange", () => {
-    const { view: other, lost } = read(model, location.hash);
+  addEventListener("hashchange", (event) => {
+    const { view: other, lost } = read(model, new URL(event.newURL).hash); // the pause may have written an older one since
     batch(() => {
       view.value = other;
       notices.value = lost;
@@ -94,7 +99,7 @@ export function store(model: Model): Store {
 
 function same(one: Condition, other: Condition): boolean {
   if (one.kind !== other.kind) return false;
-  if (one.kind === "values" || one.kind === "range") return one.key === (other as typeof one).key;
+  if (one.kind === "values" || one.kind === "range" || one.kind === "has") return one.key === (other as typeof one).key;
   return true;
 }
 
@@ -142,6 +147,11 @@ function maskOf(model: Model, condition: Condition): Uint8Array | undefined {
     case "range": {
       const { data } = model.fields.get(condition.key)!;
       for (let i = 0; i < mask.length; i++) mask[i] = +(data[i] >= condition.low && data[i] <= condition.high);
+      return mask;
+    }
+    case "has": {
+      const field = model.fields.get(condition.key)!;
+      for (let i = 0; i < mask.length; i++) mask[i] = +!field.missing(i);
       return mask;
     }
     case "search":

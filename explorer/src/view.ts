@@ -1,6 +1,7 @@
 /** What is looked at, how, and which samples are chosen: all of it in the address, after the #. */
 
 import type { Model } from "./contents.ts";
+import { shortened } from "./map/overlay.ts";
 
 export interface Plane {
   run: number;
@@ -20,6 +21,7 @@ export type Condition =
   | { kind: "cell"; run: number; truth: string; prediction: string }
   | { kind: "values"; key: string; values: string[] }
   | { kind: "range"; key: string; low: number; high: number }
+  | { kind: "has"; key: string }
   | { kind: "search"; text: string }
   | { kind: "samples"; samples: number[] }
   | { kind: "changed"; before: number; after: number; how: Change };
@@ -85,7 +87,7 @@ export function read(model: Model, hash: string): { view: View; lost: string[] }
   let given: Partial<View>;
   try {
     given = JSON.parse(decodeURIComponent(hash.slice(1)));
-    if (typeof given !== "object" || given === null) throw new Error("no view");
+    if (typeof given !== "object" || given === null || Array.isArray(given)) throw new Error("no view");
   } catch {
     return { view, lost: ["The address of this view cannot be read; this is the first view."] };
   }
@@ -93,14 +95,17 @@ export function read(model: Model, hash: string): { view: View; lost: string[] }
     const value = given[key];
     if (value === undefined) return;
     if (safely(() => holds(value as View[Key]))) view[key] = value as View[Key];
-    else lost.push(`The address asks for a ${key} that this page does not have.`);
+    else lost.push(`What the address says of “${key}” does not fit this page.`);
   };
+  for (const key of Object.keys(given)) {
+    if (!(key in view)) lost.push(`The address speaks of “${shortened(key, 40)}”, which is nothing that this page has.`);
+  }
   keep("sides", (sides) => [1, 2].includes(sides.length) && sides.every((side) => hasSide(model, side)));
   keep("colour", (key) => model.fields.has(key));
   keep("marks", (marks) => marks === "points" || (marks === "pictures" && model.contents.pictures !== null));
   keep("conditions", (all) => all.every((each) => holdsCondition(model, each)));
   keep("focus", (sample) => Number.isInteger(sample) && sample >= -1 && sample < model.count);
-  keep("run", (run) => model.contents.runs[run] !== undefined);
+  keep("run", (run) => hasRun(model, run));
   keep("score", (score) => score === "" || model.fields.has(`${view.run}:score:${score}`));
   keep("threshold", (value) => value === null || Number.isFinite(value));
   keep("sort", ({ key, down }) => (key === "id" || model.fields.has(key)) && typeof down === "boolean");
@@ -115,9 +120,14 @@ function safely(holds: () => boolean): boolean {
   }
 }
 
+function hasRun(model: Model, run: number): boolean {
+  return Number.isInteger(run) && run >= 0 && run < model.contents.runs.length;
+}
+
 export function hasPlane(model: Model, plane: Plane): boolean {
+  if (!hasRun(model, plane.run)) return false;
   const run = model.contents.runs[plane.run];
-  if (!run) return false;
+  if (!Object.hasOwn(run.spaces, plane.space)) return false;
   const [first, second] = plane.axes;
   const classes = run.classes.length;
   if (![first, second].every((axis) => Number.isInteger(axis) && axis >= 0 && axis < Math.max(classes, 2))) return false;
@@ -127,19 +137,34 @@ export function hasPlane(model: Model, plane: Plane): boolean {
 }
 
 function hasSide(model: Model, side: Side): boolean {
-  return hasPlane(model, side) && typeof side.part === "string";
+  return hasPlane(model, side) && (side.part === "" || model.fields.get(`${side.run}:part`)!.values.includes(side.part));
 }
 
 function holdsCondition(model: Model, condition: Condition): boolean {
   switch (condition.kind) {
     case "lasso":
-      return hasPlane(model, condition.plane) && condition.polygon.length >= 6 && condition.polygon.every(Number.isFinite);
+      return (
+        hasPlane(model, condition.plane) &&
+        condition.polygon.length >= 6 &&
+        condition.polygon.length % 2 === 0 &&
+        condition.polygon.every(Number.isFinite)
+      );
     case "cell":
-      return model.contents.runs[condition.run].classes.includes(condition.prediction);
+      return (
+        hasRun(model, condition.run) &&
+        model.fields.has(`${condition.run}:prediction`) &&
+        [condition.truth, condition.prediction].every((name) => model.contents.runs[condition.run].classes.includes(name))
+      );
     case "values":
       return condition.values.every((value) => model.fields.get(condition.key)!.code(value) >= 0);
     case "range":
-      return model.fields.get(condition.key)!.kind === "number" && condition.low <= condition.high;
+      return (
+        model.fields.get(condition.key)!.kind === "number" &&
+        [condition.low, condition.high].every(Number.isFinite) &&
+        condition.low <= condition.high
+      );
+    case "has":
+      return model.fields.has(condition.key);
     case "search":
       return typeof condition.text === "string";
     case "samples":
@@ -147,8 +172,7 @@ function holdsCondition(model: Model, condition: Condition): boolean {
     case "changed":
       return (
         CHANGES.includes(condition.how) &&
-        model.fields.has(`${condition.before}:correct`) &&
-        model.fields.has(`${condition.after}:correct`)
+        [condition.before, condition.after].every((run) => hasRun(model, run) && model.fields.has(`${run}:correct`))
       );
     default:
       return false;

@@ -59,6 +59,12 @@ def _samples(loss: Loss, said: str | None, text: str) -> str:
     return said or "labelled"
 
 
+def space_of(text: str) -> str:
+    """The space that a term stands on, without its reading: `block3` of `"0.1*center@block3:max"`; of no term, ""."""
+    match = FORM.fullmatch(text)
+    return match["space"].partition(":")[0] if match else ""
+
+
 def one_line(objective: Sequence[str], alternate: Sequence[str] = ()) -> str:
     """Terms as one line, those of the second step of every batch behind `then`."""
     return ", then ".join(" + ".join(terms) for terms in (objective, alternate) if terms)

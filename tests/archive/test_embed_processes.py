@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.archive.fresh_runs import fresh_run
-from tests.conftest import ROOT
+from tests.forked import run_forked
 
 from spacewise import files
 from spacewise.archive import embed_archive, open_embeddings, ranks, stored
@@ -28,18 +25,6 @@ cli.main()
 """
 
 
-def begun(rank: int, world: int, *words: object) -> subprocess.Popen[str]:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    more = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": world, "PYTHONPATH": paths}
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *map(str, words)],
-        env=os.environ | {name: str(value) for name, value in more.items()} | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.fixture
 def run(tmp_path: Path, pictures: Path) -> Path:
     fresh_run(tmp_path / "run", folder(pictures))
@@ -48,9 +33,7 @@ def run(tmp_path: Path, pictures: Path) -> Path:
 
 def test_two_processes(run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
-    both = [begun(rank, 2, "embed", run, pictures, "--out", out) for rank in (1, 0)]
-    said = [process.communicate(timeout=120)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    said = run_forked(SCRIPT, "embed", run, pictures, "--out", out)
     assert any("36 images" in text for text in said)
     assert not list(out.glob(".*"))
     facts = files.read_json(out / stored.FACTS)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.grid import tiny
+from tests.grid import study, tiny
 
 from spacewise import files, runs
 from spacewise.grid import Outcome, Task
@@ -119,12 +119,12 @@ def test_a_task_is_the_same_after_its_journey(one: Task, tmp_path: Path) -> None
         assert unpacked(json.loads(json.dumps(packed(task)))) == task
 
 
-@pytest.mark.parametrize("key", tiny.TRANSFER.arms)
+@pytest.mark.parametrize("key", study.TRANSFER.arms)
 def test_so_are_transfers(key: str, tmp_path: Path) -> None:
-    made = tiny.write_scenes(tmp_path)
+    made = study.write_scenes(tmp_path)
     from spacewise.recipes.recipe import experiment
 
-    task = Task(key, experiment(tiny.TRANSFER, key, 1, made), tmp_path / key)
+    task = Task(key, experiment(study.TRANSFER, key, 1, made), tmp_path / key)
     assert unpacked(json.loads(json.dumps(packed(task)))) == task
 
 

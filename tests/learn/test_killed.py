@@ -35,7 +35,7 @@ def experiment(tmp_path: Path) -> Experiment:
         },
         net={"name": "aconvnet", "size": 24, "padding": "same"},
         objective=["crossentropy@classifier", "0.1*center@feature", "contrastive@classifier"],
-        regime={"epochs": 40, "batch": 16, "shift": 2, "precision": "float32"},
+        regime={"epochs": 24, "batch": 16, "shift": 2, "precision": "float32"},
     )
 
 

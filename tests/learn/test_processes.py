@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from tests.conftest import ROOT
+from tests.forked import run_forked, run_restarted
 from tests.learn.few_labels import COSTS, in_table
 from tests.learn.regimes import REGIMES, write_data
 from tests.learn.two_domains import same, tensors
 
 from spacewise import files
 from spacewise.learn import processes
-
-Launch = Callable[..., subprocess.CompletedProcess[str]]
 
 TWO = """
 import os, sys
@@ -30,7 +25,6 @@ from spacewise.learn import processes
 from tests.learn.few_labels import in_table
 from tests.learn.regimes import REGIMES, one_network
 
-torch.set_num_threads(1)
 root, other, out = map(Path, sys.argv[1:])
 with in_table():
     for name, train in REGIMES.items():
@@ -51,7 +45,6 @@ for name, train in apart.items():
         train()
     except InputError as error:
         (out / f"{name}.{rank}.txt").write_text(str(error))
-torch.distributed.barrier()
 """
 
 
@@ -62,30 +55,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """Runs a script in two processes; returns how it ended."""
-
-    def launch(script: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        place = tmp_path_factory.mktemp("launched")
-        (place / "script.py").write_text(script, encoding="utf-8")
-        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
-        environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        environment |= {"SPACEWISE_CACHE": str(place / "cache")}
-        command = [*start, str(place / "script.py"), *map(str, arguments)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-    return launch
-
-
-@pytest.fixture(scope="module")
-def two(launched: Launch, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each regime's run by two processes; then what they say where they have not the same before them."""
     other, place = write_data(tmp_path_factory.mktemp("other")), tmp_path_factory.mktemp("two")
     first, second, *_ = sorted((other / "domains" / "optical").rglob("*.png"))
     first.write_bytes(second.read_bytes())
-    done = launched(TWO, root, other, place)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_forked(TWO, root, other, place, SPACEWISE_CACHE=str(tmp_path_factory.mktemp("cache") / "of"))
     return place
 
 
@@ -123,7 +98,6 @@ import torch
 from spacewise.learn.training import Training
 from tests.learn import regimes
 
-torch.set_num_threads(1)
 root, out = map(Path, sys.argv[1:])
 first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
 move = Training.move
@@ -149,13 +123,12 @@ torch.distributed.barrier()
 
 
 def test_a_killed_process_is_started_again_and_the_run_ends_as_undisturbed(
-    launched: Launch, two: Path, root: Path, tmp_path: Path
+    two: Path, root: Path, tmp_path: Path
 ) -> None:
     """Killed in the middle of step 29 of 51; the other one ends, too, and says why."""
-    done = launched(KILLED, root, tmp_path / "run", options=("--max-restarts=1",))
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("rank 0 has lost another process of the training") <= 1  # torchrun may end it first
-    assert "Traceback" not in done.stderr
+    said = run_restarted(KILLED, root, tmp_path / "run")
+    assert said.count("rank 0 has lost another process of the training") <= 1  # torchrun may end it first
+    assert "Traceback" not in said
     for name in ("best", "last", "state"):
         assert same(tensors(tmp_path / "run", name), tensors(two / "supervised", name)), name
 

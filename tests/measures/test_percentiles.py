@@ -26,7 +26,7 @@ def numbers(dtype: type) -> st.SearchStrategy[np.ndarray]:
 
 
 @pytest.mark.filterwarnings("ignore:overflow")  # numpy's and ours: between numbers near the ends of double precision
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), dtype=st.sampled_from(KINDS), percent=st.floats(0, 100) | st.sampled_from([0, 50, 90, 100]))
 def test_it_is_numpys_to_the_last_bit(data: st.DataObject, dtype: type, percent: float) -> None:
     values = data.draw(numbers(dtype))

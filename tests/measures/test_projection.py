@@ -65,6 +65,32 @@ def test_tsne_without_the_extra_says_that_it_is_scikit_learn(dimension: int, mon
     assert nearest_accuracy(made.points[::2], labels[::2], made.points[1::2], labels[1::2]).mean() > 0.9
 
 
+@pytest.mark.parametrize("library", ["openTSNE", "scikit-learn"])
+def test_a_start_is_honoured(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a space that has moved a little, points move less than from one fresh layout to the next."""
+    if library == "openTSNE":
+        pytest.importorskip("openTSNE")
+    else:
+        monkeypatch.setitem(sys.modules, "openTSNE", None)
+    embeddings, labels = clusters()
+    moved = embeddings + 0.05 * np.random.default_rng(1).normal(size=embeddings.shape)
+    first = tsne(embeddings, seed=0, perplexity=10).points
+    turned = first @ np.array([[0.0, 1.0], [-1.0, 0.0]])  # no layout comes out like this by itself
+    made = tsne(moved, seed=0, perplexity=10, start=turned)
+    fresh = tsne(moved, seed=0, perplexity=10).points
+    gaps = [np.linalg.norm(points - turned, axis=1).mean() for points in (made.points, fresh)]
+    assert gaps[0] < 0.25 * gaps[1]
+    assert made.method.startswith(library)
+    assert (made.points == tsne(moved, seed=0, perplexity=10, start=turned).points).all()
+    assert nearest_accuracy(made.points[::2], labels[::2], made.points[1::2], labels[1::2]).mean() > 0.9
+
+
+def test_a_start_of_one_point_is_none() -> None:
+    embeddings, _ = clusters()
+    fresh = tsne(embeddings, seed=0, perplexity=10)
+    assert (tsne(embeddings, seed=0, perplexity=10, start=np.ones((90, 2))).points == fresh.points).all()
+
+
 def test_a_broken_installation_is_not_taken_for_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def find_spec(self, name: str, *_: object) -> None:
@@ -104,6 +130,9 @@ def test_two_distinct_points_are_laid_out() -> None:
         (lambda: tsne(np.eye(3), seed=0), "embeddings: 3 samples, expected at least 4"),
         (lambda: tsne(np.eye(5), seed=0, perplexity=0.5), "perplexity: 0.5"),
         (lambda: tsne(np.eye(5), seed=-1), "seed: -1"),
+        (lambda: tsne(np.eye(5), seed=0, start=np.ones((4, 2))), "start: 4 samples, expected 5"),
+        (lambda: tsne(np.eye(5), seed=0, start=np.ones((5, 3))), "start: 3 columns, expected 2"),
+        (lambda: tsne(np.eye(5), seed=0, start=np.full((5, 2), np.nan)), "start: NaN"),
     ],
 )
 def test_wrong_input_says_what_was_expected(call, message: str) -> None:

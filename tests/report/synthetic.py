@@ -49,7 +49,7 @@ def synthetic(
     tables, samples = _tables(samples, spaces, masks, confusers, copies, classes, generator)
     for table, frame in {**tables, "samples": samples}.items():
         files.write_table(place / f"{table}.parquet", frame)
-    np.save(place / "chips.npy", generator.integers(0, 255, (len(samples), 48, 48, 1), dtype=np.uint8))
+    np.save(place / "chips.npy", generator.integers(0, 255, (len(samples), 64, 64, 1), dtype=np.uint8))
     files.write_json(place / "audit.json", _facts(classes, list(spaces), novelty, copies, seed, name))
     return open_audit(folder)
 

@@ -127,7 +127,7 @@ def _rows(samples: pd.DataFrame, space: str, values: np.ndarray) -> list[dict[st
 def _chips(samples: pd.DataFrame, bands: int, generator: np.random.Generator) -> np.ndarray:
     """Noise, tinted by class, so that one sees which images belong together."""
     tints = generator.integers(40, 216, (samples["target"].max() + 1, 1, 1, bands))
-    noise = generator.integers(-40, 40, (len(samples), 48, 48, bands))
+    noise = generator.integers(-40, 40, (len(samples), 64, 64, bands))
     return (tints[samples["target"].to_numpy()] + noise).astype(np.uint8)
 
 

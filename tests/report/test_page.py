@@ -14,7 +14,7 @@ from tests.report.synthetic import HOSTILE, synthetic
 from spacewise import InputError, files
 from spacewise.audits import Audit
 from spacewise.measures.summary import mcnemar, paired_difference
-from spacewise.report import comparison, drawing, numbers, provenance, reading, verdict
+from spacewise.report import comparison, numbers, provenance, reading, verdict
 from spacewise.report.comparison import compare
 from spacewise.report.page import write_comparison, write_report
 
@@ -73,12 +73,6 @@ def compared(audit: Audit, tmp_path_factory: pytest.TempPathFactory) -> Path:
         command=f"spacewise compare {HOSTILE}",
         paper={"baseline": {"seen": 91.6, "pfa_at_pd90": 56.1}, "another": {"seen": 1.0}},
     )
-
-
-@pytest.fixture
-def no_png(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saves the time of drawing what the test does not look at."""
-    monkeypatch.setattr(drawing, "png", lambda figure: b"")
 
 
 def test_the_report_lies_in_the_runs_folder(audit: Audit, report: Path) -> None:

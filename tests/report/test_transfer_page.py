@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from tests.explorer.pages import read_page
 from tests.report.synthetic import synthetic
 from tests.report.test_page import Reader
 
@@ -19,6 +20,7 @@ from spacewise.audits import Audit, audit
 from spacewise.errors import InputError
 from spacewise.experiment import Experiment
 from spacewise.explain.make import Question
+from spacewise.explorer import write_explorer
 from spacewise.learn import start
 from spacewise.report import comparison, drawing, numbers, provenance, reading, terminal, transferred, verdict
 from spacewise.report.compare import compare_runs, method_names
@@ -113,6 +115,27 @@ def test_the_page_shows_both_domains(audited: Audit, page: Path) -> None:
         "in more than one part of the target's split",
     ):
         assert expected in read.text
+
+
+def test_pictures_of_the_source_are_kept(audited: Audit, runs: dict[str, Run]) -> None:
+    origin = runs["aligned"].origin
+    assert origin is not None
+    chips = audited.source_chips()
+    assert chips.shape[:3] == (len(origin.test), *audited.chips().shape[1:3])
+    assert [*audited.table("source_samples")["id"]] == [*origin.test.facts["id"]]
+    assert np.ptp(chips.reshape(len(chips), -1), axis=1).min() > 100
+    with pytest.raises(InputError, match="unknown space of the source 'chips'"):
+        audited.source_space("chips")
+
+
+def test_the_explorer_shows_both_domains(audited: Audit, tmp_path: Path) -> None:
+    page = read_page(write_explorer([audited], tmp_path / "page.html", command="x"))
+    parts = page.of(0, "part")
+    sources = audited.table("source_samples")
+    assert parts[-len(sources) :] == ["source test"] * len(sources)
+    assert page.fact("label")[-len(sources) :] == sources["label"].tolist()
+    assert {"embedding", "classifier"} <= {each["space"] for each in page.contents["runs"][0]["maps"]}
+    assert np.isfinite(page.points(0, "embedding", "t-SNE")).all()
 
 
 def test_the_experiment_on_the_page_reads_back(audited: Audit, runs: dict[str, Run]) -> None:

@@ -21,6 +21,8 @@ from spacewise.tune.grid import combinations, folder_names, grid, planned
 from spacewise.tune.names import Text
 from spacewise.tune.template import Template
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 Command = Callable[..., tuple[int, str, str]]
 LOSS = ("crossentropy@classifier", "{0.1|1}*center@{feature|classifier}")
 

@@ -18,6 +18,8 @@ from spacewise.tune import study as journal
 from spacewise.tune.choices import Choice
 from spacewise.tune.table import ENOUGH, Searched, Share, importance, trials
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 CHOICES = (
     Choice("contrastive.weight", "{0.1..10 log}", low=0.1, high=10, log=True),
     Choice("contrastive.space", "{feature|classifier}", ("feature", "classifier")),

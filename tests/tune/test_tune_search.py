@@ -26,6 +26,8 @@ from spacewise.tune.finish import finish, tune
 from spacewise.tune.search import open_search
 from spacewise.tune.template import Template, template
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 pytest.importorskip("optuna")
 
 RATES = ("rate={1e-4..1e-2 log}",)

@@ -41,7 +41,7 @@ export function Confusion() {
   const named = n <= NAMED;
   const margin = named ? MARGIN : 20;
   const room = named ? 46 : 2; // names lean over the last column
-  const side = Math.max(4, Math.min(34, Math.floor((400 - margin) / n)));
+  const side = Math.max(4, Math.min(52, Math.floor((400 - margin) / n)));
   const totals = classes.map((_, row) => cells.subarray(row * n, row * n + n).reduce((one, other) => one + other, 0));
   const picked = view.value.conditions.find((each) => each.kind === "cell" && each.run === view.value.run);
   return (
@@ -60,13 +60,13 @@ export function Confusion() {
               ? store.drop(view.peek().conditions.indexOf(picked!))
               : store.choose({ kind: "cell", run: view.peek().run, truth: classes[row], prediction: classes[column] });
           return (
-            <g key={cell} role="button" tabIndex={row === column ? -1 : 0} aria-pressed={on} aria-label={words} class={on ? "cell on" : "cell"}
+            <g key={cell} role="button" tabindex={0} aria-pressed={on} aria-label={words} class={on ? "cell on" : "cell"}
               data-cell={`${row},${column}`}
               onClick={choose} onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose())}>
               <title>{words}</title>
               <rect x={margin + column * side} y={margin + row * side} width={side} height={side} fill={mixed(0.12 + 0.88 * share)} />
               {side >= 22 && (
-                <text x={margin + (column + 0.5) * side} y={margin + (row + 0.5) * side} fill={share > 0.55 ? "#111" : "#fff"}>{value}</text>
+                <text x={margin + (column + 0.5) * side} y={margin + (row + 0.5) * side} style={{ fill: share > 0.55 ? "#111" : "#fff" }}>{value}</text>
               )}
             </g>
           );

@@ -40,7 +40,7 @@ export function Recall() {
       <h3>Recall at k by space <small>{count(drawn[0]?.asked ?? 0)} queries among the test samples</small></h3>
       <Frame of={of} x={RANKS} y={[100 * low, 100]} across="k nearest" up="recall, %" name="Recall at k by space">
         {drawn.map((line) => (
-          <path key={line.space} class="line" stroke={line.colour} d={path(line.shares.map((share, k) => [of.x(RANKS[k]), of.y(100 * share)]))}>
+          <path key={line.space} class="line" data-space={line.space} data-shares={line.shares.join()} stroke={line.colour} d={path(line.shares.map((share, k) => [of.x(RANKS[k]), of.y(100 * share)]))}>
             <title>{line.space}</title>
           </path>
         ))}

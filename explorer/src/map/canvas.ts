@@ -78,6 +78,7 @@ export function canvas2d(canvas: HTMLCanvasElement, width: number, height: numbe
     moved();
   }
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
     const [x, y] = at(event);
     drag = { x, y, moved: false, lasso: lassoMode || event.shiftKey ? place(x, y) : null };
     canvas.setPointerCapture(event.pointerId);
@@ -104,6 +105,10 @@ export function canvas2d(canvas: HTMLCanvasElement, width: number, height: numbe
       const point = nearest(...(at(event) as [number, number]));
       if (point >= 0) heard.clicked(point);
     }
+    paint();
+  });
+  canvas.addEventListener("pointercancel", () => {
+    drag = null;
     paint();
   });
   canvas.addEventListener("pointerleave", () => heard.over(-1));

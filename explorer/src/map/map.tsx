@@ -12,7 +12,7 @@ import { CLASS_AXES, firstMethod, type Plane, type Side } from "../view.ts";
 import { canvas2d } from "./canvas.ts";
 import type { Drawer, Drawn, Frame } from "./drawer.ts";
 import { Hover } from "./hover.tsx";
-import { paintOver } from "./overlay.ts";
+import { namesOf, paintOver } from "./overlay.ts";
 import { hasWebgl, webgl } from "./webgl.ts";
 
 const MOST_ON_CANVAS = 20_000;
@@ -37,18 +37,20 @@ export function MapOf({ number }: { number: number }) {
   const places = useComputed(() => placesOf(model, plane(side.value)));
   const withWebgl = useMemo(hasWebgl, []);
 
-  /** The samples on this map: of its part, with a place; without WebGL a sample of them, by class. */
-  const rows = useComputed(() => {
+  /** The samples on this map: of its part, with a place. Drawn are all; without WebGL a sample of them, by class. */
+  const placed = useComputed(() => {
     const found = places.value;
-    if (!found) return new Uint32Array();
+    if (!found) return [];
     const part = store.of(side.value.run, "part")!;
     const wanted = side.value.part ? part.code(side.value.part) : -1;
     const all: number[] = [];
     for (let i = 0; i < model.count; i++) {
       if (!Number.isNaN(found.x[i]) && (wanted < 0 || part.data[i] === wanted)) all.push(i);
     }
-    return Uint32Array.from(withWebgl || all.length <= MOST_ON_CANVAS ? all : byClass(all, model.label.data));
+    return all;
   });
+  const limited = useComputed(() => !withWebgl && placed.value.length > MOST_ON_CANVAS);
+  const rows = useComputed(() => Uint32Array.from(limited.value ? byClass(placed.value, model.label.data) : placed.value));
   /** Where these lie: another object only where the points move. */
   const positions = useComputed(() => {
     const [found, samples] = [places.value, rows.value];
@@ -56,11 +58,12 @@ export function MapOf({ number }: { number: number }) {
     if (found) samples.forEach((sample, j) => ([x[j], y[j]] = [found.x[sample], found.y[sample]]));
     return { x, y };
   });
+  const names = useComputed(() => (places.value ? namesOf(store.colouring.value.field, rows.value, places.value) : []));
   const held = useComputed(() => {
     if (withWebgl || !places.value) return "";
-    const shown = rows.value.length;
-    const limited = shown >= MOST_ON_CANVAS ? `${shown.toLocaleString("en")} points drawn, the same share of each class. ` : "";
-    return `${limited}This browser has no WebGL: a plain canvas draws. `;
+    const [shown, all] = [rows.value.length, placed.value.length].map((each) => each.toLocaleString("en"));
+    const some = limited.value ? `${shown} of ${all} points drawn, the same share of each class. ` : "";
+    return `${some}This browser has no WebGL: a plain canvas draws. `;
   });
 
   useEffect(() => {
@@ -145,6 +148,7 @@ export function MapOf({ number }: { number: number }) {
       rows: rows.value,
       chosen: store.chosen.value,
       colouring: store.colouring.value,
+      names: names.value,
       pictures: now.marks === "pictures",
       focus: now.focus,
       hovered: store.hovered.value,
@@ -294,7 +298,7 @@ export function MapOf({ number }: { number: number }) {
       </div>
       {epochs.length > 1 && (
         <label class="epochs">
-          <span>epoch {epoch ?? `of the audit (${here.weights})`}</span>
+          <span>{epoch === null ? `audited weights (${here.weights})` : `epoch ${epoch}`}</span>
           <input type="range" min={0} max={epochs.length - 1} value={epochs.indexOf(epoch)} aria-label={`Epoch of map ${letter}`}
             aria-valuetext={epoch === null ? "audited weights" : `epoch ${epoch}`}
             onInput={(event) => change({ epoch: epochs[Number(event.currentTarget.value)] })} />

@@ -1,7 +1,7 @@
 /** What lies over the points: pictures, names of classes, the sample in focus and its neighbours, the lasso. */
 
 import type { Colouring } from "../colours.ts";
-import type { Model } from "../contents.ts";
+import type { Field, Model } from "../contents.ts";
 import { pictureOf } from "../pictures.ts";
 import type { Places } from "../planes.ts";
 import type { Frame } from "./drawer.ts";
@@ -16,6 +16,7 @@ export interface Over {
   rows: Uint32Array;
   chosen: Uint8Array;
   colouring: Colouring;
+  names: Named[];
   pictures: boolean;
   focus: number;
   hovered: number;
@@ -34,7 +35,7 @@ export function paintOver(canvas: HTMLCanvasElement, width: number, height: numb
   const context = canvas.getContext("2d")!;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (over.pictures) paintPictures(context, width, height, frame, over);
-  else if (over.colouring.field.kind === "category") paintNames(context, width, height, frame, over);
+  else paintNames(context, width, height, frame, over);
   context.lineWidth = 1.5;
   if (over.diagonal) {
     context.strokeStyle = over.ink;
@@ -113,26 +114,42 @@ function paintPictures(context: CanvasRenderingContext2D, width: number, height:
   }
 }
 
-/** Names of values where the middle of their samples lies, those of most samples first, none over another. */
-function paintNames(context: CanvasRenderingContext2D, width: number, height: number, frame: Frame, over: Over) {
-  const { field } = over.colouring;
+/** A name of a value, and the middle of its samples on a map. */
+export interface Named {
+  name: string;
+  x: number;
+  y: number;
+}
+
+/** The values of a field with the middle of their samples, those of most samples first; none where there are too many. */
+export function namesOf(field: Field, rows: Uint32Array, places: Places): Named[] {
+  if (field.kind !== "category") return [];
   const groups = new Map<number, number[]>();
-  for (const sample of over.rows) {
+  for (const sample of rows) {
     if (field.missing(sample)) continue;
     const code = field.data[sample];
     const group = groups.get(code);
     if (group) group.push(sample);
     else groups.set(code, [sample]);
   }
-  if (groups.size > MOST_NAMES) return;
+  if (groups.size > MOST_NAMES) return [];
+  return [...groups]
+    .sort((one, other) => other[1].length - one[1].length)
+    .map(([code, samples]) => ({
+      name: shortened(field.values[code], 22),
+      x: median(samples, places.x),
+      y: median(samples, places.y),
+    }));
+}
+
+/** None over another. */
+function paintNames(context: CanvasRenderingContext2D, width: number, height: number, frame: Frame, over: Over) {
   context.font = "600 12px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
   const taken: [number, number, number][] = [];
-  for (const [code, samples] of [...groups].sort((one, other) => other[1].length - one[1].length)) {
-    const x = frame.x0 + frame.kx * median(samples, over.places.x);
-    const y = frame.y0 + frame.ky * median(samples, over.places.y);
-    const name = shortened(field.values[code], 22);
+  for (const { name, x: across, y: up } of over.names) {
+    const [x, y] = [frame.x0 + frame.kx * across, frame.y0 + frame.ky * up];
     const half = context.measureText(name).width / 2 + 4;
     if (!(x > 0 && x < width && y > 0 && y < height)) continue;
     if (taken.some(([ox, oy, other]) => Math.abs(oy - y) < 17 && Math.abs(ox - x) < half + other)) continue;

@@ -6,6 +6,11 @@ import type { Drawer, Drawn, Frame, Heard } from "./drawer.ts";
 
 const BEHIND = 0.12;
 
+interface Wanted {
+  points: Drawn;
+  moving: boolean;
+}
+
 export function hasWebgl(): boolean {
   const context = document.createElement("canvas").getContext("webgl");
   return !!context?.getExtension("OES_texture_float");
@@ -62,38 +67,55 @@ export function webgl(canvas: HTMLCanvasElement, width: number, height: number, 
   plot.subscribe("lassoStart", () => {
     lassoing = true;
   });
-  plot.subscribe("lassoEnd", ({ coordinates }: { coordinates: number[] }) => {
-    heard.lassoed(Array.from(coordinates));
+  plot.subscribe("lassoEnd", (({ coordinates }: { coordinates: [number, number][] }) => {
+    heard.lassoed(coordinates.flat());
     queueMicrotask(() => {
       lassoing = false;
       plot.deselect({ preventEvent: true });
     });
-  });
+  }) as never);
   plot.subscribe("select", ({ points }: { points: number[] }) => {
     if (lassoing || points.length !== 1) return;
     plot.deselect({ preventEvent: true });
     heard.clicked(points[0]);
   });
+  async function drawOne({ points, moving }: Wanted) {
+    if (palette !== points.palette.join()) {
+      palette = points.palette.join();
+      plot.set({ pointColor: points.palette.map((each) => [...channels(each).map((value) => value / 255), 1]) as never });
+    }
+    plot.set({ pointSize: [Math.max(2, points.size * 0.7), points.size], opacity: [BEHIND, points.opacity] });
+    const [still, same] = [before === points.x, before?.length === points.x.length];
+    before = points.x;
+    if (!points.x.length) return void (await plot.clear());
+    await plot.draw(
+      { x: points.x, y: points.y, valueA: points.codes, valueB: points.strong },
+      {
+        zDataType: "categorical",
+        wDataType: "categorical",
+        transition: moving && same,
+        transitionDuration: 450,
+        ...(still ? { spatialIndex: plot.get("spatialIndex") } : {}),
+      },
+    );
+  }
+
+  let wanted: Wanted | null = null;
+  let drawing: Promise<void> | null = null;
+  async function drawAll() {
+    while (wanted) {
+      const now: Wanted = wanted;
+      wanted = null;
+      await drawOne(now);
+    }
+    drawing = null;
+  }
+
   return {
-    async draw(points: Drawn, moving: boolean) {
-      if (palette !== points.palette.join()) {
-        palette = points.palette.join();
-        plot.set({ pointColor: points.palette.map((each) => [...channels(each).map((value) => value / 255), 1]) as never });
-      }
-      plot.set({ pointSize: [Math.max(2, points.size * 0.7), points.size], opacity: [BEHIND, points.opacity] });
-      const [still, same] = [before === points.x, before?.length === points.x.length];
-      before = points.x;
-      if (!points.x.length) return plot.clear();
-      await plot.draw(
-        { x: points.x, y: points.y, valueA: points.codes, valueB: points.strong },
-        {
-          zDataType: "categorical",
-          wDataType: "categorical",
-          transition: moving && same,
-          transitionDuration: 450,
-          ...(still ? { spatialIndex: plot.get("spatialIndex") } : {}),
-        },
-      );
+    /** While one draw is under way, the last that is asked for waits; the library would leave it out. */
+    draw(points, moving) {
+      wanted = { points, moving };
+      return (drawing ??= drawAll());
     },
     frame,
     zoom(factor) {
@@ -114,6 +136,9 @@ export function webgl(canvas: HTMLCanvasElement, width: number, height: number, 
       if (untouched) reset();
       plot.set({ width, height });
     },
-    destroy: () => plot.destroy(),
+    destroy() {
+      wanted = null;
+      plot.destroy();
+    },
   };
 }

@@ -107,9 +107,9 @@ def _pixels(parts: Mapping[str, Part], size: int) -> Iterator[np.ndarray]:
             yield torch.nn.functional.normalize(values, dim=1).numpy()
 
 
-def chips(folder: Path, parts: Mapping[str, Part]) -> None:
-    """Pictures to look at, to `FOLDER/chips.npy`: each stretched between its own 1st and 99.5th percentile."""
-    on_disk(folder, ({"chips": each} for each in _chips(parts)), sum(map(len, parts.values())))
+def chips(folder: Path, parts: Mapping[str, Part], name: str = "chips") -> None:
+    """Pictures to look at, to `FOLDER/NAME.npy`: each stretched between its own 1st and 99.5th percentile."""
+    on_disk(folder, ({name: each} for each in _chips(parts)), sum(map(len, parts.values())))
 
 
 def _chips(parts: Mapping[str, Part]) -> Iterator[np.ndarray]:

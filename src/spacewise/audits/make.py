@@ -24,6 +24,7 @@ from spacewise.errors import InputError
 from spacewise.learn.validation import by_retrieval
 from spacewise.measures.blocks import blocks
 from spacewise.measures.confusion import confusion
+from spacewise.objective import space_of
 from spacewise.runs import Run
 from spacewise.sources import open_source
 from spacewise.splits import Part
@@ -167,11 +168,12 @@ def _fill(
 
 
 def _other_domain(folder: Path, run: Run, seed: int) -> dict[str, pd.DataFrame]:
-    """The tables of a transfer; the source's test images in every space go to disk beside the target's."""
+    """The tables of a transfer; the source's test images and their spaces go to disk beside the target's."""
     source, target, first, second = both_domains(run)
     (folder / "source").mkdir()
     for name, values in source.items():
         np.save(folder / "source" / f"{name}.npy", values)
+    chips(folder, {"source": first}, "source_chips")
     return transfer_tables(source, target, first, second, seed) | {
         "source_samples": first.facts.assign(target=first.labels, prediction=source["classifier"].argmax(axis=1))
     }
@@ -221,7 +223,7 @@ def _facts_of_retrieval(
     run: Run, parts: Mapping[str, Part], samples: pd.DataFrame, columns: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Any]:
     """What only an audit by retrieval says: which space to deploy."""
-    terms = [term.partition("@")[2].partition(":")[0] for term in run.experiment.objective]
+    terms = {space_of(term) for term in run.experiment.objective}
     under = [name for name in run.net.spaces if name in terms]
     embeddings = [name for name in run.net.spaces if name != "probability"]
     return {

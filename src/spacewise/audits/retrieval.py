@@ -27,6 +27,7 @@ RANKS = (1, 2, 4, 8, 10, 16, 32, 100, 1000)  # those of CUB and Cars, and those 
 PARTS = ("train", "validation", "test")
 NOT_ASKED = -1  # rank of the first hit of a sample that was in galleries alone
 DEPTH = 32  # neighbours that an index is asked for
+HALF = float(np.finfo(np.float16).max)
 
 
 def retrieval_tables(
@@ -57,7 +58,7 @@ def retrieval_tables(
     total = len(spaces) * sum(int(asked[mine].sum()) for mine in places.values())
     with paced("retrieval", total) as advance:
         for space, values in spaces.items():
-            column = columns[f"first_hit@{space}"] = np.zeros(len(samples), np.int64)
+            column = columns[f"first_hit@{space}"] = np.full(len(samples), NOT_ASKED)
             for part, mine in places.items():
                 labels = targets[mine]
                 if _by_index(labels, approximate_above):
@@ -139,10 +140,11 @@ def kept_epochs(
     """The same at the epochs whose weights were kept, in the precision of the training, recall alone.
 
     Args:
-        folder: of the main spaces then, `EPOCH/NAME.npy`, float16.
+        folder: of the main spaces then, `EPOCH/NAME.npy`, float16; what lies beyond its range, at its edge.
     """
     chosen, rows = run.weights, []
-    kept = main_spaces(run.experiment.objective, list(run.net.spaces))
+    terms = [*run.experiment.objective, *run.experiment.regime.alternate]
+    kept = main_spaces(terms, list(run.net.spaces))
     for epoch in run.experiment.regime.keep:
         if epoch > run.facts["epochs"]:
             continue  # patience ended the training before it
@@ -165,7 +167,7 @@ def kept_epochs(
                     found = _asked_row(hits, labels, seed)
                 rows.append(row | {"dimension": values.shape[1]} | found)
         for space in kept:
-            blocks = ({space: each.astype(np.float16)} for _, each in by_blocks(spaces[space]))
+            blocks = ({space: np.clip(each, -HALF, HALF).astype(np.float16)} for _, each in by_blocks(spaces[space]))
             on_disk(folder / str(epoch), blocks, len(samples))
         shutil.rmtree(vectors)
     run.load(chosen)

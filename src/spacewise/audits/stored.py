@@ -12,6 +12,7 @@ import pandas as pd
 
 from spacewise import files
 from spacewise.errors import InputError, unknown
+from spacewise.objective import space_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +44,8 @@ class Audit:
     epochs/EPOCH/NAME.npy  (sample, dimension) float16: the main spaces at the epochs whose weights were kept
     accuracy.parquet, confusion.parquet, spaces.parquet, separation.parquet, rejection.parquet,
                       retrieval.parquet: where the split has something to ask them of
-    source/NAME.npy, source_samples.parquet, domain_accuracy.parquet, domains.parquet, domain_classes.parquet:
+    source/NAME.npy, source_chips.npy, source_samples.parquet, domain_accuracy.parquet, domains.parquet,
+                      domain_classes.parquet:
                       of a transfer: the test images of its source, and how the domains lie in each space
     """
 
@@ -62,7 +64,9 @@ class Audit:
     def main_spaces(self) -> list[str]:
         """The spaces that maps and epochs are kept of."""
         facts = self.facts
-        return main_spaces(facts["experiment"]["objective"], facts["spaces"])
+        experiment = facts["experiment"]
+        alternate = experiment["regime"].get("alternate") or []
+        return main_spaces([*experiment["objective"], *alternate], facts["spaces"])
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the tables: see `TABLES`.
@@ -127,6 +131,14 @@ class Audit:
         """Pictures (sample, 64, 64, band) uint8, memory-mapped, aligned with `samples`."""
         return np.load(self.folder / "chips.npy", mmap_mode="r")
 
+    def has_source_chips(self) -> bool:
+        """Whether pictures of the source were kept."""
+        return (self.folder / "source_chips.npy").is_file()
+
+    def source_chips(self) -> np.ndarray:
+        """Of a transfer: the same of the source's test images, aligned with `source_samples`."""
+        return np.load(self.folder / "source_chips.npy", mmap_mode="r")
+
     def figure(self, name: str, **options: Any) -> Figure:
         """One of the figures, such as `figure("tsne", space="classifier")`; see `report.figures.FIGURES`."""
         from spacewise.report.figures import draw
@@ -134,10 +146,9 @@ class Audit:
         return draw(self, name, **options)
 
 
-def main_spaces(objective: Sequence[str], spaces: Sequence[str]) -> list[str]:
+def main_spaces(terms: Sequence[str], spaces: Sequence[str]) -> list[str]:
     """Of the spaces, those under a loss, `feature`, `embedding` and `classifier`; the last where there is none."""
-    terms = {term.partition("@")[2].partition(":")[0].partition(" ")[0] for term in objective}
-    wanted = terms | {"feature", "embedding", "classifier"}
+    wanted = {*map(space_of, terms), "feature", "embedding", "classifier"}
     return [name for name in spaces if name in wanted] or list(spaces)[-1:]
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.tree import DecisionTreeClassifier
 
 from spacewise.check.looks import Look
 from spacewise.sources.images import DECODERS
@@ -133,6 +131,9 @@ def _clue(name: str, features: np.ndarray, labels: np.ndarray, limit: float, rem
 
 def guess(features: np.ndarray, labels: np.ndarray) -> float:
     """Share of samples whose class a small tree guesses from features (sample, feature), cross-validated."""
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict  # seconds to import
+    from sklearn.tree import DecisionTreeClassifier
+
     tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=LEAF, random_state=SEED)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     return float((cross_val_predict(tree, features, labels, cv=folds) == labels).mean())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,24 +24,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, fo
 
 def done(result: dict[str, Any], as_json: bool, *lines: str) -> None:
     """The last words of a command: JSON for a program, or lines for a person; of several processes one speaks."""
+    from spacewise import files
     from spacewise.progress import console
 
     if console.quiet:
         return
     if as_json:
-        print(json.dumps(_known(result), default=str, allow_nan=False))
+        print(json.dumps(files.finite(result), default=str, allow_nan=False))
         return
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
-
-
-def _known(value: Any) -> Any:
-    """The same with null for NaN and infinities, which JSON has no words for."""
-    if isinstance(value, dict):
-        return {key: _known(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def out_folder(out: Path | None, example: str = "runs/first") -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +39,7 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Made elsewhere: folder of the run; must not exist.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure every space of a run, or of a network made elsewhere, and write its report.
+    """Measure every space of a run, or of a network made elsewhere; write its report and its explorer.
 
     [dim]Example:[/] spacewise audit runs/contrastive --copies 10
 
@@ -47,6 +48,7 @@ def audit(
     """
     from spacewise.audits import audit as run_audit
     from spacewise.audits import other_part
+    from spacewise.explorer import page_of, write_explorer
     from spacewise.report.page import write_report
     from spacewise.report.terminal import audit_lines
 
@@ -58,17 +60,19 @@ def audit(
         part = other_part(opened, data, source) if data else None
     try:
         made = run_audit(opened, part, copies=copies, shift=shift, approximate_above=approximate_above, sample=sample)
+        command = shlex.join(["spacewise", "view", str(made.folder)])
+        explorer = write_explorer([made], page_of(made), command=command)
         page = write_report(made)
     except BaseException:
         if elsewhere and not (opened.folder / "audit").exists():  # made by this command: nothing half-written stays
             shutil.rmtree(opened.folder)
         raise
-    result = {"audit": made.folder, "report": page}
+    result = {"audit": made.folder, "report": page, "explorer": explorer}
     if made.has("accuracy"):
         result["accuracy"] = made.table("accuracy").to_dict("records")
     if "recommendation" in made.facts:
         result["recommendation"] = made.facts["recommendation"]
-    done(result, as_json, *audit_lines(made), f"report: [bold]{page}[/]")
+    done(result, as_json, *audit_lines(made), f"report: [bold]{page}[/]", f"explorer: [bold]{explorer}[/]")
 
 
 def _adopted(

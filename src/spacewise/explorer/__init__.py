@@ -1,6 +1,6 @@
 """The explorer: one page to look into the spaces of one or more runs."""
 
 from spacewise.explorer.atlas import write_atlas
-from spacewise.explorer.page import write_explorer
+from spacewise.explorer.page import page_of, write_explorer
 
-__all__ = ["write_atlas", "write_explorer"]
+__all__ = ["page_of", "write_atlas", "write_explorer"]

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from spacewise.audits import Audit
-from spacewise.explorer import attention, facts, pictures, places
+from spacewise.errors import unknown
+from spacewise.explorer import facts, pictures, places
 from spacewise.explorer.blobs import Blobs, Reference, column
-from spacewise.explorer.samples import Together, of_the_run, rows_of, together
+from spacewise.explorer.chips import Chips
+from spacewise.explorer.of_run import Writing, of_run, say_epochs, spread_out
+from spacewise.explorer.samples import rows_of, together
 from spacewise.progress import track
-from spacewise.report import provenance, reading
-from spacewise.report.retrieval import is_disjoint
 from spacewise.report.style import COLOURS
 
-LOGITS = 20_000_000
-"""Numbers of class axes in a page; of more, it has none, and says so."""
+PLACES = 30_000_000
+"""Numbers of all maps in a page; of more, it has those of fewer epochs, and says so."""
 
-TABLES = ("accuracy", "retrieval", "rejection", "separation", "spaces")
-SCALE = 32767  # of places, to two bytes
-HIDDEN = ("first_hit@pixels",)
-
-
-@dataclass
-class Writing:
-    """What is being put together: the samples of all runs, the binary parts, and what the page has to say first."""
-
-    samples: Together
-    blobs: Blobs
-    said: list[str]
+FEW = 20  # whole numbers that are names
 
 
 def contents(
@@ -50,185 +39,95 @@ def contents(
     Raises:
         InputError: runs of different data, a space that no run has, fewer than 4 samples.
     """
-    tables = [rows_of(audit) for audit in audits]
-    names = named(audits)
-    writing = Writing(together(tables, names), blobs, [])
-    laid = [_maps(audit, spaces, seed) for audit in audits]
+    _check(audits, spaces)
+    tables, chips, names = [rows_of(audit) for audit in audits], [Chips(audit) for audit in audits], named(audits)
+    writing = Writing(together(tables, chips, names), blobs, [])
+    laid = [_maps(writing, name, audit, spaces, seed, len(audits)) for name, audit in zip(names, audits, strict=True)]
     extents = places.extents([each for maps in laid for each in maps])
     runs = [
-        _run(writing, number, name, audit, table, maps, extents)
+        of_run(writing, number, name, audit, table, maps, extents)
         for number, (name, audit, table, maps) in enumerate(zip(names, audits, tables, laid, strict=True))
     ]
-    own = [_facts_of(writing.samples, audits)]
-    shown = pictures.sheets(blobs, _pictured(writing.samples, audits))
-    if shown is None:
-        writing.said.append(f"No pictures: they would be too large for a page of {len(writing.samples):,} samples.")
-    elif shown["side"] < shown["stored"]:
-        writing.said.append(
-            f"Pictures are {shown['side']} pixels wide, where the audit keeps {shown['stored']}: "
-            f"what a page of {len(writing.samples):,} samples has room for."
-        )
+    own = _facts(writing, chips)
     return {
         "title": " · ".join(names),
         "command": command,
         "count": len(writing.samples),
         "colours": list(COLOURS),
         "ids": blobs.add_json(writing.samples.facts["id"].map(str).tolist()),
-        "facts": [column(blobs, str(name), values) for name, values in own[0].items()],
-        "pictures": shown,
+        "facts": [_fact(blobs, str(each), own[each]) for each in own],
+        "pictures": _pictures(writing, chips),
         "runs": runs,
         "said": writing.said,
     }
 
 
 def named(audits: Sequence[Audit]) -> list[str]:
-    """The names of the runs; where two have one name, with their folder before it."""
+    """The names of the runs; where two have one name, with their folders."""
     names = [str(audit.facts["run"]) for audit in audits]
     folders = [audit.folder.resolve() for audit in audits]
-    return [
-        name if names.count(name) == 1 else f"{folder.parent.parent.name}/{name} ({folder.name})"
-        for name, folder in zip(names, folders, strict=True)
+    longer = [
+        f"{folder.parent.parent.name}/{name} ({folder.name})" for name, folder in zip(names, folders, strict=True)
     ]
+    for others in (longer, [str(folder) for folder in folders]):
+        names = [name if names.count(name) == 1 else other for name, other in zip(names, others, strict=True)]
+    return names
 
 
-def _maps(audit: Audit, spaces: Sequence[str], seed: int) -> list[places.Map]:
-    epochs = audit.kept_epochs()
-    chosen = [name for name in spaces if name in audit.facts["spaces"]] if spaces else audit.main_spaces
-    moving = {space: {epoch: audit.space_at(space, epoch) for epoch in epochs} for space in audit.kept_spaces()}
+def _check(audits: Sequence[Audit], spaces: Sequence[str]) -> None:
+    known = dict.fromkeys(name for audit in audits for name in audit.facts["spaces"])
+    for name in spaces:
+        if name not in known:
+            raise unknown("space of these runs", name, known)
+
+
+def _maps(writing: Writing, name: str, audit: Audit, spaces: Sequence[str], seed: int, runs: int) -> list[places.Map]:
+    held, moving, kept = audit.facts["spaces"], audit.kept_spaces(), audit.kept_epochs()
+    chosen = [space for space in spaces if space in held] if spaces else audit.main_spaces
+    room = PLACES // (2 * len(writing.samples) * runs) - len(held) - len(chosen)
+    epochs = spread_out(kept, room // max(1, len(moving) + len({*moving} & {*chosen})))
+    say_epochs(writing, f"Maps of {name}", epochs, kept)
     found = []
-    for space in track(audit.facts["spaces"], f"maps of {audit.facts['run']}", len(audit.facts["spaces"])):
+    for space in track(held, f"maps of {name}", len(held)):
+        then = epochs if space in moving else []
         if space in chosen:
-            found.append(places.tsne(audit, space, seed))
-        found.append(places.components(audit, space, moving.get(space, {}), seed))
+            found.append(places.tsne(audit, space, then, seed))
+        found.append(places.components(audit, space, then, seed))
     return found
 
 
-def _run(
-    writing: Writing,
-    number: int,
-    name: str,
-    audit: Audit,
-    table: pd.DataFrame,
-    maps: Sequence[places.Map],
-    extents: dict[str, float],
-) -> dict[str, Any]:
-    samples, blobs = writing.samples, writing.blobs
-    by_retrieval = is_disjoint(audit)
-    own = table[[each for each in table if of_the_run(str(each)) and each not in HIDDEN]].drop(columns="target")
-    if "prediction" in own:
-        own["prediction"] = own["prediction"].map(dict(enumerate(audit.classes)), na_action="ignore")
-        own["suspect"] = facts.suspects(audit, audit.table("samples")).reindex(table.index)
-        own["correct"] = own["correct"].where(table["target"].ge(0), None) if "correct" in own else None
-    return {
-        "name": name,
-        "objective": provenance.objective(audit),
-        "weights": audit.facts["weights"],
-        "retrieval": by_retrieval,
-        "classes": audit.classes,
-        "spaces": {space: int(audit.space(space).shape[1]) for space in audit.facts["spaces"]},
-        "columns": [_column(blobs, samples, number, str(key), values, audit) for key, values in own.items()],
-        "maps": [_placed(blobs, samples, number, each, extents[each.method]) for each in maps],
-        "logits": None if by_retrieval else _logits(writing, number, audit),
-        "neighbours": _neighbours(writing, number, audit, by_retrieval),
-        "among": "samples of its part" if by_retrieval else "training samples",
-        "tables": {key: _rows(audit.table(key)) for key in TABLES if audit.has(key)}
-        | {"log": _rows(audit.table("log"))},
-        "novelty": list(audit.facts["novelty"]),
-        "views": {} if by_retrieval else {"main": reading.main_view(audit), "stored": reading.STORED},
-        "attention": attention.maps(blobs, audit, samples.places[number], table),
-    }
-
-
-def _column(blobs: Blobs, samples: Together, run: int, name: str, values: pd.Series, audit: Audit) -> Reference:
-    order = {"part": ["train", "validation", "test", "confusers"], "prediction": audit.classes}.get(name)
-    if order is not None:
-        held = set(values.dropna())
-        order = [each for each in order if name == "prediction" or each in held]
-    return column(blobs, name, samples.spread(run, values), order)
-
-
-def _placed(blobs: Blobs, samples: Together, run: int, each: places.Map, extent: float) -> Reference:
-    """A map with its points as two-byte numbers, 32767 at the edge of the frame and -32768 where there is none."""
-    epochs = []
-    for epoch, points in each.points.items():
-        scaled = np.where(np.isnan(points), -SCALE - 1, np.round(points / extent * SCALE)).astype(np.int16)
-        epochs.append({"epoch": epoch, "points": blobs.add(samples.spread_array(run, scaled, -SCALE - 1))})
-    return {"space": each.space, "method": each.method, "epochs": epochs, "said": each.said}
-
-
-def _logits(writing: Writing, run: int, audit: Audit) -> dict[str, Any] | None:
-    """The classifier space at every kept epoch as two-byte numbers in one frame: the class axes."""
-    epochs = audit.kept_epochs() if "classifier" in audit.kept_spaces() else []
-    found = [(None, places.values_of(audit, "classifier"))]
-    found += [(epoch, audit.space_at("classifier", epoch)) for epoch in epochs]
-    size = len(writing.samples) * found[0][1].shape[1]
-    if size > LOGITS:
-        writing.said.append(f"No class axes and probabilities of {audit.facts['run']}: {size:,} numbers are too many.")
-        return None
-    while len(found) * size > LOGITS:
-        found.pop()
-    low = float(min(np.nanmin(values) for _, values in found))
-    high = float(max(np.nanmax(values) for _, values in found))
-    step = (high - low) / (2 * SCALE) or 1.0
-    return {
-        "low": low,
-        "high": high,
-        "epochs": [
-            {"epoch": epoch, "data": writing.blobs.add(_quantised(writing.samples, run, values, low, step))}
-            for epoch, values in found
-        ],
-    }
-
-
-def _quantised(samples: Together, run: int, values: np.ndarray, low: float, step: float) -> np.ndarray:
-    scaled = np.where(np.isnan(values), 2 * SCALE + 1, np.round((np.asarray(values, np.float64) - low) / step))
-    return samples.spread_array(run, scaled.astype(np.uint16), 2 * SCALE + 1)
-
-
-def _neighbours(writing: Writing, run: int, audit: Audit, by_retrieval: bool) -> dict[str, Any]:
-    """space -> nearest samples of each sample, nearest first: indices (4294967295: none) and distances."""
-    found: dict[str, Any] = {}
-    place, none = writing.samples.places[run], np.iinfo(np.uint32).max
-    spaces = audit.main_spaces
-    for space in track(spaces, f"neighbours in {audit.facts['run']}", len(spaces)):
-        pair = facts.neighbours(audit, audit.space(space), by_retrieval)
-        if pair is None:
-            writing.said.append(f"No nearest neighbours: of {len(place):,} samples, they would take too long.")
-            return {}
-        distances, rows = pair
-        indices = np.where(rows >= 0, place[rows], none).astype(np.uint32)
-        own = Together(writing.samples.facts, [place[: len(rows)]])
-        found[space] = {
-            "indices": writing.blobs.add(own.spread_array(0, indices, none)),
-            "distances": writing.blobs.add(own.spread_array(0, distances, np.inf)),
-        }
-    return found
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table as records; JSON knows no NaN."""
-    return list(table.astype(object).where(table.notna(), None).to_dict("records"))
-
-
-def _facts_of(samples: Together, audits: Sequence[Audit]) -> pd.DataFrame:
+def _facts(writing: Writing, chips: Sequence[Chips]) -> pd.DataFrame:
     """The facts of the source, label first, and which samples look the same."""
-    own = samples.facts.drop(columns="id")
-    own = own[["label", *(name for name in own if name != "label")]]
-    shown = _pictured(samples, audits)
-    if len(samples) <= facts.MOST and (shown.owner >= 0).any():
-        held = np.flatnonzero(shown.owner >= 0)
-        chips = np.concatenate([audit.chips()[shown.row[shown.owner == i]] for i, audit in enumerate(audits)])
-        order = np.concatenate([np.flatnonzero(shown.owner == i) for i in range(len(audits))])
-        numbers = np.zeros(len(samples), np.int64)
-        numbers[order] = facts.copies(chips)
-        own = own.assign(copies=pd.Series(numbers).where(numbers > 0)) if numbers[held].any() else own
-    return own
+    samples = writing.samples
+    own = samples.facts.drop(columns="id").rename(columns={"copies": "copies in the source"})
+    own = own[["label", *(each for each in own if each != "label")]]
+    numbers = facts.copies(chips, samples.owner, samples.row)
+    if numbers is None:
+        writing.said.append("Copies were not looked for: too many samples, or too many that look alike.")
+        return own
+    return own.assign(copies=pd.Series(numbers).map(str).where(numbers > 0)) if numbers.any() else own
 
 
-def _pictured(samples: Together, audits: Sequence[Audit]) -> pictures.Shown:
-    """The first run that holds a sample has its picture."""
-    owner, row = np.full(len(samples), -1), np.full(len(samples), -1)
-    for number, audit in reversed(list(enumerate(audits))):
-        place = samples.places[number][: len(audit.chips())]
-        owner[place], row[place] = number, np.arange(len(place))
-    return pictures.Shown(audits, owner, row)
+def _fact(blobs: Blobs, name: str, values: pd.Series) -> Reference:
+    """A fact. Labels are names, whatever they look like, and so are few whole numbers, such as depression angles."""
+    known = values.dropna()
+    if name != "label" and pd.api.types.infer_dtype(known) in ("integer", "floating") and known.nunique() <= FEW:
+        numbers = np.unique(known.to_numpy(np.float64))
+        if (numbers == np.round(numbers)).all():
+            texts = values.map(lambda number: f"{number:.0f}", na_action="ignore")
+            return column(blobs, name, texts, [f"{number:.0f}" for number in numbers])
+    return column(blobs, name, values, [] if name == "label" else None)
+
+
+def _pictures(writing: Writing, chips: Sequence[Chips]) -> Reference | None:
+    """All pictures; what has to be said of them is."""
+    samples = writing.samples
+    shown = pictures.sheets(writing.blobs, chips, samples.owner, samples.row)
+    if shown is None:
+        writing.said.append(f"No pictures: they would be too large for a page of {len(samples):,} samples.")
+    elif shown["side"] < shown["stored"]:
+        writing.said.append(
+            f"Pictures are {shown['side']} pixels wide, where the audit keeps {shown['stored']}: "
+            f"what a page of {len(samples):,} samples has room for."
+        )
+    return shown

@@ -26,20 +26,29 @@ PAGE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
-<div id="explorer"><p class="opening">Opening {count:,} samples …</p></div>
+<div id="explorer"><p class="opening">Opening {count:,} samples … {late}</p></div>
 <noscript>This page draws the samples with JavaScript, which is off.</noscript>
+<script>{program}</script>
 <script type="application/json" id="contents">{contents}</script>
 {parts}
-<script>{program}</script>
+<i id="whole" hidden></i>
 </body>
 </html>
 """
+
+# shown after a while: of a file that ends within its program, nothing else could say so
+LATE = '<span class="late">If this stays, the file is not whole: copy it again, or make it again.</span>'
 
 # the program and nothing else runs (its WebGL library builds functions from text); nothing is fetched
 POLICY = (
     "default-src 'none'; script-src 'sha256-{digest}' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src blob: data:; worker-src blob:"
 )
+
+
+def page_of(audit: Audit) -> Path:
+    """Where the explorer of one run goes: `explorer.html` beside its report; `explorer-NAME.html` of `audit-NAME`."""
+    return audit.folder.parent / f"explorer{audit.folder.name.removeprefix('audit')}.html"
 
 
 def write_explorer(
@@ -66,11 +75,12 @@ def write_explorer(
         title=html.escape(f"{found['title']} · spacewise"),
         style=(BUNDLE / "explorer.css").read_text(encoding="utf-8"),
         count=found["count"],
-        contents=_inert(json.dumps(found, ensure_ascii=False, allow_nan=False, default=str)),
+        late=LATE,
+        contents=_inert(json.dumps(files.finite(found), ensure_ascii=False, allow_nan=False)),
         parts="\n".join(parts),
         program=program,
     )
-    files.write_text(out, page)
+    files.write_text(out, page.encode("utf-8", "replace").decode("utf-8"))  # names may hold what UTF-8 has no bytes for
     return out
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from spacewise.allocator import keep_memory
 from spacewise.learn.global_batch import Share, global_batch
 from spacewise.nets.chain import Chain, read_space
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def fast_precision() -> str:
@@ -25,6 +28,8 @@ def fast_precision() -> str:
 
 def fabric(precision: str, **options: object) -> Fabric:
     """Fabric with our names of precisions."""
+    from lightning_fabric import Fabric  # seconds to import: it brings the compiler along
+
     keep_memory()
     if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun: on a CPU, Fabric would take "auto" for one device
         atexit.register(_leave_group)

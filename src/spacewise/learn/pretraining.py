@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from spacewise import runs
 from spacewise.errors import InputError
@@ -15,6 +14,9 @@ from spacewise.nets.branch import Branch
 from spacewise.objective import Objective
 from spacewise.regime import Pretraining, Supervised
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def check_pretraining(

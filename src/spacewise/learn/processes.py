@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import distributed
 from torch.distributed.distributed_c10d import _set_pg_timeout
 
@@ -24,6 +24,9 @@ from spacewise.experiment import Experiment
 from spacewise.learn.global_batch import Gathered, Share
 from spacewise.progress import console
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PREPARING = timedelta(minutes=30)  # one host may decode its images while another has them in its cache
 STEPPING = timedelta(minutes=5)  # then all take their steps together; what waits longer waits for a silent host

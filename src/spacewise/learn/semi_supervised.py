@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 from spacewise import runs
 from spacewise.augment import check_augmentation
@@ -28,6 +27,9 @@ from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective
 from spacewise.regime import SemiSupervised, settings_of
 from spacewise.splits import Part, Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def semi_supervised(

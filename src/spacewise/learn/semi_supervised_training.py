@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from spacewise import files
@@ -32,6 +31,9 @@ from spacewise.learn.validation import validate
 from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective, Unlabelled
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Batch = tuple[Tensor, Tensor]  # stored images (sample, band, height, width), labels (sample,)
 Spaces = dict[str, Tensor]

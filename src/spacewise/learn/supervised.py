@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from spacewise import runs
 from spacewise.cache import Decoded, decoded
@@ -23,6 +22,9 @@ from spacewise.nets.chain import Chain, output_sizes
 from spacewise.objective import Objective
 from spacewise.regime import Supervised, settings_of
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def supervised(

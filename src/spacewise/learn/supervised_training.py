@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from spacewise.experiment import Experiment
@@ -17,6 +17,9 @@ from spacewise.learn.training import Logger, Training, Turn
 from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class SupervisedTraining(Training):

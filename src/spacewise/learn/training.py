@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from spacewise import files
@@ -29,6 +28,9 @@ from spacewise.nets.chain import Chain
 from spacewise.objective import Objective
 from spacewise.progress import bar
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 # shares of the log by name: how many were right, of how many
 SHARES = {

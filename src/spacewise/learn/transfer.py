@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 
 from spacewise import runs
 from spacewise.cache import Decoded, decoded, readable, skipped
@@ -27,6 +26,9 @@ from spacewise.nets.y_shaped import YShaped, start_target_from_source
 from spacewise.objective import Objective
 from spacewise.regime import Transfer, settings_of
 from spacewise.splits import Part, Split, leaks_across, restricted
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 # spaces whose gradients come to a part that both branches share
 ABOVE = {"embedding": {"embedding", "classifier", "probability"}, "head": {"classifier", "probability"}}

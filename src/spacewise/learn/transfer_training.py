@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from spacewise.experiment import Experiment
@@ -21,6 +20,9 @@ from spacewise.learn.training import Logger, Training
 from spacewise.nets.y_shaped import YShaped
 from spacewise.objective import Objective
 from spacewise.splits import Split
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 ALWAYS = ("classifier", "probability")  # what accuracy and pseudo-labels are read from
 

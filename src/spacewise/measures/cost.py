@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from spacewise.errors import unknown
 from spacewise.measures import checks, hits, retrieval, separation
@@ -134,6 +133,8 @@ def pairwise_cost(name: str, values: Any, labels: Any, queries: Any = None) -> C
     if samples <= 2 * SAMPLE:
         return Cost(name, *sizes, seconds, whole)
     deviation = 0.5 if kind.share else float(np.std(found))
+    from scipy.special import ndtri  # half a second to import
+
     half = float(ndtri(0.975)) * deviation / SAMPLE**0.5
     fast = _seconds_of_sample(kind, some, named, SAMPLE, samples)
     return Cost(name, *sizes, seconds, whole, SAMPLE, fast, half, kind.share)

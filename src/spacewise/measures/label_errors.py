@@ -14,13 +14,15 @@ import numpy as np
 from spacewise.errors import InputError
 from spacewise.measures import checks
 
+ROUNDING = 1e-6  # of a mean of probabilities in single precision
+
 
 def suspected(probabilities: Any, labels: Any) -> np.ndarray:
     """Whether a sample's label is suspected: bool (sample,).
 
     The threshold of a class is its mean probability over the samples labelled with it. Among the classes that
-    reach their threshold, the most probable one is the sample's; where that is not its label, the label is suspected.
-    A class without samples has no threshold and suspects nothing.
+    reach their threshold, the most probable one is the sample's, its label where it is as probable as another; where
+    that is not its label, the label is suspected. A class without samples has no threshold and suspects nothing.
 
     Args:
         probabilities: (sample, class), 0 to 1.
@@ -37,6 +39,5 @@ def suspected(probabilities: Any, labels: Any) -> np.ndarray:
     counts = np.bincount(labels, minlength=values.shape[1])
     sums = np.bincount(labels, weights=own, minlength=values.shape[1])
     thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
-    reaching = np.where(values >= thresholds, values, -1.0)
-    best = reaching.argmax(axis=1)
-    return (reaching[np.arange(len(labels)), best] >= 0) & (best != labels)
+    reaching = np.where(values >= thresholds - ROUNDING, values, -1.0)
+    return reaching.max(axis=1) > reaching[np.arange(len(labels)), labels]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse import csc_array
 
 from spacewise.errors import InputError
 from spacewise.measures import checks
@@ -174,6 +173,8 @@ def of_codes(
 
 def sums_by(codes: np.ndarray, values: np.ndarray, number: int) -> np.ndarray:
     """Sums (class, dimension) of the rows (row, dimension) of each class."""
+    from scipy.sparse import csc_array  # half a second to import
+
     rows = np.arange(len(codes) + 1)
     return csc_array((np.ones(len(codes)), codes, rows), shape=(number, len(codes))) @ values
 

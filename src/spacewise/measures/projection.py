@@ -14,6 +14,9 @@ import numpy as np
 from spacewise.errors import InputError
 from spacewise.measures import checks
 
+STEPS = 250
+"""Iterations of t-SNE from given places."""
+
 FIRST_DIMENSIONS = 50
 """Principal components that t-SNE sees (van der Maaten and Hinton, JMLR 2008, use 30 to 50)."""
 
@@ -89,7 +92,7 @@ def pair_confusion(labels: Any, predictions: Any, first: int, second: int) -> Pa
     )
 
 
-def tsne(embeddings: Any, *, seed: int, perplexity: float = 30) -> Projection:
+def tsne(embeddings: Any, *, seed: int, perplexity: float = 30, start: Any = None) -> Projection:
     """A plane (sample, 2) that keeps neighbours together (van der Maaten and Hinton, JMLR 2008).
 
     openTSNE where the extra `viz` is installed, otherwise scikit-learn, which takes several times as
@@ -101,9 +104,11 @@ def tsne(embeddings: Any, *, seed: int, perplexity: float = 30) -> Projection:
         seed: of the reduction and of the layout.
         perplexity: neighbours that count, about. Never above a third of the other samples: with few
             samples it is lowered to that, and the result says so.
+        start: (sample, 2) places of the same samples in another map, from which they move on, without early
+            exaggeration: so two maps can be compared point by point. Where they all coincide they are none.
 
     Raises:
-        InputError: malformed embeddings, fewer than 4 samples, a perplexity below 1.
+        InputError: malformed embeddings or places, fewer than 4 samples, a perplexity below 1.
     """
     values = checks.matrix("embeddings", embeddings).astype(np.float64)
     seed = checks.whole("seed", seed, least=0, most=2**32 - 1)
@@ -114,7 +119,10 @@ def tsne(embeddings: Any, *, seed: int, perplexity: float = 30) -> Projection:
     perplexity = min(float(perplexity), (len(values) - 1) / 3)
     if (values == values[0]).all():
         return Projection(np.zeros((len(values), 2)), "constant", perplexity)
-    points, method = _layout(reduced(values, seed), seed, perplexity)
+    if start is not None:
+        start = checks.matrix("start", start, columns=2, rows=len(values)).astype(np.float64)
+        start = None if (start == start[0]).all() else start
+    points, method = _layout(reduced(values, seed), seed, perplexity, start)
     return Projection(points, method, perplexity)
 
 
@@ -129,23 +137,28 @@ def reduced(values: np.ndarray, seed: int, fit: int | None = None) -> np.ndarray
     return components.transform(values)
 
 
-def _layout(values: np.ndarray, seed: int, perplexity: float) -> tuple[np.ndarray, str]:
+def _layout(values: np.ndarray, seed: int, perplexity: float, start: np.ndarray | None) -> tuple[np.ndarray, str]:
     try:
         import openTSNE
     except ModuleNotFoundError as error:
         if error.name != "openTSNE":  # installed, but something it needs is missing: say that
             raise
-        return _scikit_learn(values, seed, perplexity)
-    start = _start(values)
-    layout = openTSNE.TSNE(perplexity=perplexity, initialization=start, random_state=seed, n_jobs=1)
-    return np.asarray(layout.fit(values)), f"openTSNE {openTSNE.__version__}"
+        return _scikit_learn(values, seed, perplexity, start)
+    method = f"openTSNE {openTSNE.__version__}"
+    if start is None:
+        layout = openTSNE.TSNE(perplexity=perplexity, initialization=_start(values), random_state=seed, n_jobs=1)
+        return np.asarray(layout.fit(values)), method
+    near = openTSNE.affinity.PerplexityBasedNN(values, perplexity, random_state=seed, n_jobs=1)
+    placed = openTSNE.TSNEEmbedding(start, near, random_state=seed, n_jobs=1)
+    return np.asarray(placed.optimize(STEPS, momentum=0.8)), method
 
 
-def _scikit_learn(values: np.ndarray, seed: int, perplexity: float) -> tuple[np.ndarray, str]:
+def _scikit_learn(values: np.ndarray, seed: int, perplexity: float, start: np.ndarray | None) -> tuple[np.ndarray, str]:
     import sklearn
     from sklearn.manifold import TSNE
 
-    layout = TSNE(perplexity=perplexity, init=_start(values), random_state=seed, n_jobs=1)
+    given = {"init": _start(values)} if start is None else {"init": start, "early_exaggeration": 1, "max_iter": STEPS}
+    layout = TSNE(perplexity=perplexity, random_state=seed, n_jobs=1, **given)
     return layout.fit_transform(values).astype(np.float64), f"scikit-learn {sklearn.__version__}"
 
 

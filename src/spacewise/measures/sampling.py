@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
 from spacewise.errors import InputError
 from spacewise.measures import checks
@@ -138,12 +137,16 @@ def _student(mean: float, parts: np.ndarray, drawn: np.ndarray, confidence: floa
     variance, squares = parts.sum(), (parts**2 / np.maximum(drawn - 1, 1)).sum()
     if squares == 0:
         return mean, mean
+    from scipy.special import stdtrit  # here and below: half a second to import
+
     half = float(stdtrit(max(variance**2 / squares, 1), (1 + confidence) / 2) * np.sqrt(variance))
     return mean - half, mean + half
 
 
 def _wilson(mean: float, variance: float, most: float, confidence: float) -> tuple[float, float]:
     """Wilson's interval of a share whose estimate has this variance; as if of `most` samples, or fewer."""
+    from scipy.special import ndtri
+
     quantile = float(ndtri((1 + confidence) / 2))
     number = min(mean * (1 - mean) / variance, most) if variance > 0 else most
     factor = 1 + quantile**2 / number

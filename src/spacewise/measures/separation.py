@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import cdist
 
 from spacewise.errors import InputError
 from spacewise.measures import checks, pairwise, pairwise_sample, products
@@ -141,6 +140,8 @@ def _distances(
 
 def _between(means: np.ndarray, intra: np.ndarray, classes: np.ndarray) -> pd.DataFrame:
     """What each mean (class, dimension) is to the others: inter, nearest, nearest_distance, farthest, worst."""
+    from scipy.spatial.distance import cdist  # of all of it only this: a quarter of a second to import
+
     parts = []
     for part, block in blocks(means, width=len(means)):
         found = cdist(block, means)

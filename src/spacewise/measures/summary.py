@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from spacewise.errors import InputError, unknown
 from spacewise.measures import checks
@@ -74,6 +73,8 @@ def mcnemar(correct_first: Any, correct_second: Any) -> float:
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     if only_first + only_second == 0:
         return 1.0
+    from scipy import stats  # here and below: a second to import
+
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
@@ -137,6 +138,8 @@ def paired_difference(first: Any, second: Any, *, confidence: float = 0.95) -> D
     error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
     if error == 0:
         return Difference(difference, difference, difference, float(difference == 0))
+    from scipy import stats
+
     reach = float(stats.t.ppf(1 - tail, len(gains) - 1)) * error
     p = 2 * float(stats.t.sf(abs(difference) / error, len(gains) - 1))
     return Difference(difference, difference - reach, difference + reach, p)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -79,6 +78,8 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     """95 % interval of a share of n independent samples (Wilson, JASA 1927)."""
     if n == 0 or math.isnan(share):
         return math.nan, math.nan
+    from scipy import stats  # here and below: a second to import
+
     low, high = stats.binomtest(round(share * n), n).proportion_ci(method="wilson")
     return float(low), float(high)
 
@@ -87,5 +88,7 @@ def mean_interval(values: np.ndarray, least: float = 0.0, most: float = 1.0) -> 
     """95 % Student interval of the mean of (run,), within `least` to `most`; NaN for a single one."""
     if len(values) < 2:
         return math.nan, math.nan
+    from scipy import stats
+
     reach = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return max(least, float(values.mean()) - reach), min(most, float(values.mean()) + reach)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def write_report(audit: Audit, out: Path | None = None) -> Path:
 
     Returns:
         The page: `report.html`, its figures in `figures/`; of an audit of other data, `audit-NAME`:
-        `report-NAME.html` and `figures-NAME/`.
+        `report-NAME.html` and `figures-NAME/`. Where the explorer stands beside it, it links to it.
 
     Raises:
         InputError: the folder cannot be written.
@@ -74,7 +75,9 @@ def write_report(audit: Audit, out: Path | None = None) -> Path:
         drawn[figure] = _shown(figure, *words, draw(audit, figure), folder / f"figures{name}")
     page = folder / f"report{name}.html"
     template, context = ("layers.html.jinja", _layers) if by_retrieval else ("run.html.jinja", _run)
-    files.write_text(page, _render(template, **context(audit, drawn)))
+    explorer = f"explorer{name}.html"
+    shown = context(audit, drawn) | {"explorer": quote(explorer) if (folder / explorer).is_file() else ""}
+    files.write_text(page, _render(template, **shown))
     return page
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from spacewise.measures import checks
 from spacewise.report import layouts, numbers, reading
@@ -86,12 +87,18 @@ def _sheet(audit: Audit, samples: pd.DataFrame, places: np.ndarray) -> np.ndarra
     rows = zip(samples.index, samples["target"], samples["prediction"], places, strict=True)
     for row, target, prediction, (x, y) in rows:
         sheet[y : y + whole, x : x + whole] = _ink(target)
-        picture = chips[row]
+        picture = _small(chips[row])
         inner = sheet[y + FRAME : y + FRAME + CHIP, x + FRAME : x + FRAME + CHIP]
         inner[..., :3] = picture
         if prediction != target:
             sheet[y : y + 16, x + whole - 16 : x + whole] = _ink(prediction)
     return sheet
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    """A picture (side, side, band) at the size of the sheet's images (48, 48, band)."""
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    return np.asarray(image.resize((CHIP, CHIP), Image.Resampling.BOX)).reshape(CHIP, CHIP, -1)
 
 
 def _ink(index: int) -> np.ndarray:

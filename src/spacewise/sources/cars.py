@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
 from spacewise.describe import described
 from spacewise.errors import InputError
@@ -99,6 +98,8 @@ def _facts(file: Path, row: dict[str, Any], classes: Sequence[str]) -> dict[str,
 
 def _load(file: Path, variable: str) -> np.ndarray:
     """One variable of a MATLAB file, its elements in a row."""
+    from scipy.io import loadmat  # half a second to import
+
     try:
         found = loadmat(file, appendmat=False, variable_names=[variable])
     except Exception as error:  # on broken bytes it raises anything from zlib.error to KeyError

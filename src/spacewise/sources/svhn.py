@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat, whosmat
 
 from spacewise.describe import described
 from spacewise.errors import InputError
@@ -78,6 +77,8 @@ class _Reader:
 
 
 def _facts(file: Path, split: str) -> pd.DataFrame:
+    from scipy.io import loadmat, whosmat  # here and below: half a second to import
+
     shapes = {name: shape for name, shape, _ in _matlab(file, whosmat)}
     numbers = np.asarray(_matlab(file, loadmat, variable_names=["y"]).get("y", ())).ravel()
     shape = shapes.get("X", ())
@@ -93,6 +94,8 @@ def _facts(file: Path, split: str) -> pd.DataFrame:
 
 def _pictures(file: Path, count: int) -> np.ndarray:
     """X (row, column, band, sample), of which the sample varies slowest in memory."""
+    from scipy.io import loadmat
+
     found = _matlab(file, loadmat, variable_names=["X"])["X"]
     if found.shape != (*SHAPE, count) or found.dtype != np.uint8:
         raise InputError(f"{file}: X is {found.dtype} {found.shape}, expected uint8 {(*SHAPE, count)}")

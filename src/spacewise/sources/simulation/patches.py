@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from spacewise.sources.simulation.zones import DRAWN, City, Structure, structure
 
@@ -146,6 +145,8 @@ def _built(of: Structure, across: np.ndarray, down: np.ndarray, numbers: np.ndar
     Places are metres along the streets and across them. Each plot of a grid holds one building or none; streets
     are cut through it.
     """
+    from scipy.special import ndtri  # here and below: half a second to import
+
     numbers[:, 4] = np.exp(WALLS * ndtri(np.clip(numbers[:, 4], 0.003, 0.997)))
     full = np.clip(of.built / 0.9, 0.3, 0.92)
     width = of.length * of.ratio
@@ -224,6 +225,8 @@ def _street(u: np.ndarray, pitch: np.ndarray, width: np.ndarray) -> np.ndarray:
 
 def _patchy(field: np.ndarray, share: np.ndarray, sharp: float) -> np.ndarray:
     """Where a normal field is high enough to cover `share` of the ground, with soft borders."""
+    from scipy.special import ndtri
+
     limit = ndtri(np.clip(1 - share, 1e-3, 1 - 1e-3)).astype(np.float32)
     return np.clip(0.5 + sharp * (field - limit), 0.0, 1.0)
 

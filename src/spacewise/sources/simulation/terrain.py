@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import fft
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ def relative_ground(sites: Sequence[Site], white: np.ndarray) -> np.ndarray:
 
 def filtered(image: np.ndarray, transfer: np.ndarray) -> np.ndarray:
     """Images (…, row, column) with their spectrum multiplied by `transfer`; complex."""
+    from scipy import fft  # half a second to import, and only those who simulate need it
+
     return fft.ifft2(fft.fft2(image) * transfer)
 
 
