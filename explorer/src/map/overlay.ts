@@ -8,6 +8,7 @@ import type { Frame } from "./drawer.ts";
 
 const CELL = 44; // pixels of a picture on the map
 const MOST_NAMES = 60;
+const NAMED = new Set(["label", "prediction"]); // other values lie all over a map
 
 export interface Over {
   model: Model;
@@ -123,7 +124,7 @@ export interface Named {
 
 /** The values of a field with the middle of their samples, those of most samples first; none where there are too many. */
 export function namesOf(field: Field, rows: Uint32Array, places: Places): Named[] {
-  if (field.kind !== "category") return [];
+  if (!NAMED.has(field.name)) return [];
   const groups = new Map<number, number[]>();
   for (const sample of rows) {
     if (field.missing(sample)) continue;
