@@ -20,7 +20,7 @@ IMPORTED = ["pytest", "torch._dynamo", "lightning_fabric", "spacewise.learn", "s
 def work(script: str, words: list[str], environment: Mapping[str, str], errors: Path) -> None:
     """What one process does: the script, to its end."""
     os.environ.clear()
-    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    os.dup2(os.open(errors, os.O_WRONLY), 2)
     begin(script, words, environment)
     if distributed.is_initialized():
         distributed.barrier()
@@ -50,6 +50,8 @@ def run_forked(script: str, *words: object, processes: int = 2, seconds: float =
     shared |= {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_RESTART_COUNT": "0", "WORLD_SIZE": str(processes)}
     with tempfile.TemporaryDirectory() as place:
         errors = [Path(place) / str(rank) for rank in range(processes)]
+        for path in errors:
+            path.touch()
         given = [(script, [*map(str, words)], _of_rank(shared, rank), errors[rank]) for rank in range(processes)]
         group = [FORKS.Process(target=work, args=each) for each in given]
         for process in reversed(group):  # the first is waited for
