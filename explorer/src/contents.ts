@@ -124,7 +124,7 @@ export class Field {
 
 /** Four significant digits at most, whole numbers whole. */
 export function shownNumber(value: number): string {
-  if (Number.isInteger(value)) return value.toLocaleString("en", { useGrouping: false });
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
   return Math.abs(value) >= 1000 || Math.abs(value) < 1e-4 ? value.toExponential(2) : String(+value.toPrecision(4));
 }
 

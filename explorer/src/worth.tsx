@@ -1,5 +1,6 @@
 /** Shortcuts to what is worth a look: suspected labels, copies, confident mistakes. */
 
+import { useMemo } from "preact/hooks";
 import { count } from "./controls.tsx";
 import { useStore } from "./context.ts";
 import type { Store } from "./store.ts";
@@ -72,7 +73,7 @@ function shortcuts(store: Store): Shortcut[] {
 export function Worth() {
   const store = useStore();
   const { view } = store;
-  const all = shortcuts(store);
+  const all = useMemo(() => shortcuts(store), [store]);
   if (!all.length) return null;
   const now = JSON.stringify(view.value.conditions);
   return (

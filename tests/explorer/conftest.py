@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.explorer.browser import Explorer, Held, chromium, launched
+from tests.explorer.browser import Explorer, chromium, launched
+from tests.explorer.held import Held
 
 from spacewise.audits import Audit, audit
 from spacewise.experiment import Experiment

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.explorer.browser import Explorer, inside, launched
+from tests.explorer.browser import Explorer, launched
+from tests.explorer.held import inside
 
 from spacewise import files
 from spacewise.audits import Audit
@@ -40,7 +41,7 @@ def test_it_says_what_draws(explorer: Explorer, tables: list[pd.DataFrame]) -> N
     assert "no WebGL: a plain canvas draws" in explorer.page.locator('[data-map="A"] .note').inner_text()
     assert int(explorer.plot().get_attribute("data-drawn")) == len(tables[0])
     places = explorer.held.places(explorer.view["sides"][0])
-    sample = _lonely(explorer, places)
+    sample = int(explorer.apart(places)[0])
     x, y = explorer.pixels(places)[sample]
     shot = explorer.page.screenshot(clip={"x": int(x) - 1, "y": int(y) - 1, "width": 3, "height": 3})
     colour = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float)[1, 1]
@@ -49,15 +50,9 @@ def test_it_says_what_draws(explorer: Explorer, tables: list[pd.DataFrame]) -> N
     assert np.abs(colour - wanted).max() < 60
 
 
-def _lonely(explorer: Explorer, places: np.ndarray) -> int:
-    found = explorer.pixels(places)
-    apart = np.linalg.norm(found[:, None] - found[None], axis=2) + 1e9 * np.eye(len(found))
-    return int(apart.min(axis=1).argmax())
-
-
 def test_pointer_click_and_keys_work(explorer: Explorer) -> None:
     page, places = explorer.page, explorer.held.places(explorer.view["sides"][0])
-    sample = _lonely(explorer, places)
+    sample = int(explorer.apart(places)[0])
     page.mouse.move(*explorer.pixels(places)[sample])
     page.locator(f'.hover[data-sample="{sample}"]').wait_for()
     page.mouse.click(*explorer.pixels(places)[sample])

@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.explorer.browser import Explorer, inside
+from tests.explorer.browser import Explorer
+from tests.explorer.held import inside
+
+from spacewise.audits import Audit
 
 Tables = list[pd.DataFrame]
 
@@ -25,13 +28,6 @@ def _colour_at(explorer: Explorer, places: np.ndarray, sample: int) -> np.ndarra
     clip = {"x": int(x) - 2, "y": int(y) - 2, "width": 5, "height": 5}
     picture = Image.open(io.BytesIO(explorer.page.screenshot(clip=clip)))
     return np.asarray(picture.convert("RGB"), float)[1:4, 1:4].mean(axis=(0, 1))
-
-
-def _alone(explorer: Explorer, places: np.ndarray) -> int:
-    """The sample whose next one on map A is farthest, away from names and tools."""
-    found = explorer.pixels(places)
-    apart = np.linalg.norm(found[:, None] - found[None], axis=2) + 1e9 * np.eye(len(found))
-    return int(apart.min(axis=1).argmax())
 
 
 @pytest.mark.parametrize(
@@ -69,7 +65,7 @@ def test_right_and_wrong_are_of_the_classes_that_the_network_knows(explorer: Exp
 
 def test_points_have_the_colours_of_the_legend(explorer: Explorer, tables: Tables) -> None:
     places = explorer.held.places(explorer.view["sides"][0])
-    sample = _alone(explorer, places)
+    sample = int(explorer.apart(places)[0])
     for key, value in (("fact:label", tables[0]["label"][sample]), ("0:part", tables[0]["part"][sample])):
         explorer.select("Colour", key)
         explorer.drawn()
@@ -157,6 +153,36 @@ def test_what_changed_from_one_run_to_the_other(explorer: Explorer, tables: Tabl
     for how, held in wanted.items():
         some = (held & tables[0]["label"].eq("tank-b")).sum()
         assert int(explorer.page.locator(f'[data-changed="{how}"] b').inner_text()) == some
+
+
+def _suspected(table: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+    """Of each part: is another class more probable, of those that reach their mean over the samples labelled so?"""
+    found = np.zeros(len(table), bool)
+    for _, part in table[table["target"] >= 0].groupby("part"):
+        means = {c: values[own.index, c].mean() for c, own in part.groupby("target")}
+        for sample, target in part["target"].items():
+            reaching = [values[sample, c] if values[sample, c] >= mean else -1 for c, mean in means.items()]
+            own = values[sample, target] if values[sample, target] >= means[target] else -1
+            found[sample] = max(reaching) > own
+    return found
+
+
+def test_what_is_worth_a_look(explorer: Explorer, tables: Tables, audits: list[Audit]) -> None:
+    wanted = {}
+    for audit, table in zip(audits, tables, strict=True):
+        values = np.load(audit.folder / "spaces" / "probability.npy")[table["row"]].astype(float)
+        wrong = table["target"].ge(0) & ~table["correct"]
+        wanted[f"wrong, and sure of it ({audit.facts['run']})"] = wrong & (values.max(axis=1) >= 0.9)
+        wanted[f"label suspected to be wrong ({audit.facts['run']})"] = _suspected(table, values)
+    wanted = {words: held for words, held in wanted.items() if held.any()}
+    buttons = {each.get_attribute("data-worth"): each for each in explorer.page.locator("[data-worth]").all()}
+    shown = {words: int(each.locator("b").inner_text()) for words, each in buttons.items()}
+    assert shown == {words: held.sum() for words, held in wanted.items()}
+    for words, held in wanted.items():
+        buttons[words].click()
+        explorer.expect_exactly(tables[0]["id"][held])
+        buttons[words].click()
+        explorer.expect_chosen(len(held))
 
 
 def test_conditions_hold_together_and_each_can_be_taken_away(explorer: Explorer, tables: Tables) -> None:

@@ -6,7 +6,7 @@ import { shownNumber } from "../contents.ts";
 import { useStore } from "../context.ts";
 import { Frame, path, scale } from "./plot.tsx";
 
-const MOST_CORNERS = 400;
+const APART = 0.004; // corners of the curve
 
 export function Rejection() {
   const store = useStore();
@@ -16,25 +16,39 @@ export function Rejection() {
     return [...model.fields.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
   });
   const name = useComputed(() => (scores.value.includes(view.value.score) ? view.value.score : scores.value[0]));
-  /** Scores of the chosen known and unknown test samples, ascending. */
-  const pair = useComputed(() => {
-    const { run } = view.value;
-    const field = store.of(run, `score:${name.value}`);
+  const run = useComputed(() => view.value.run);
+  /** Known and unknown test samples in the order of their scores. */
+  const ordered = useComputed(() => {
+    const field = store.of(run.value, `score:${name.value}`);
     if (!field) return null;
-    const part = store.of(run, "part")!;
-    const chosen = store.chosenWithout();
+    const part = store.of(run.value, "part")!;
     const of = (wanted: string) => {
       const code = part.code(wanted);
       const found: number[] = [];
-      for (let i = 0; i < model.count; i++) {
-        if (chosen[i] && part.data[i] === code && !Number.isNaN(field.data[i])) found.push(field.data[i]);
-      }
-      return Float32Array.from(found).sort();
+      for (let i = 0; i < model.count; i++) if (part.data[i] === code && !field.missing(i)) found.push(i);
+      return Uint32Array.from(found).sort((one, other) => field.data[one] - field.data[other]);
     };
-    return { known: of("test"), strange: of("confusers") };
+    return { known: of("test"), strange: of("confusers"), scores: field.data };
   });
-  if (!name.value || !pair.value) return null;
-  const { known, strange } = pair.value;
+  /** Scores of those that are chosen, ascending, and the curve. */
+  const found = useComputed(() => {
+    if (!ordered.value) return null;
+    const { scores } = ordered.value;
+    const chosen = store.chosen.value;
+    const of = (samples: Uint32Array) => {
+      const kept = new Float32Array(samples.length);
+      let length = 0;
+      for (const sample of samples) if (chosen[sample]) kept[length++] = scores[sample];
+      return kept.subarray(0, length);
+    };
+    const [known, strange] = [of(ordered.value.known), of(ordered.value.strange)];
+    const all = new Float32Array(known.length + strange.length);
+    all.set(known);
+    all.set(strange, known.length);
+    return { known, strange, all: all.sort(), ...roc(known, strange) };
+  });
+  if (!name.value || !found.value) return null;
+  const { known, strange, all, curve, area } = found.value;
   if (!known.length || !strange.length) {
     return (
       <figure class="chart" data-chart="rejection">
@@ -43,7 +57,6 @@ export function Rejection() {
       </figure>
     );
   }
-  const { curve, area } = roc(known, strange);
   const of = scale([0, 100], [0, 100]);
   const { threshold } = view.value;
   const kept = (scores: Float32Array) => (threshold === null ? 1 : 1 - below(scores, threshold) / scores.length);
@@ -52,7 +65,6 @@ export function Rejection() {
     const at = Math.min(strange.length - 1, Math.max(0, Math.round((1 - share) * strange.length)));
     store.change({ threshold: share >= 1 ? null : strange[at], score: name.peek() });
   };
-  const all = Float32Array.from([...known, ...strange]).sort();
   const position = threshold === null ? 0 : below(all, threshold) / all.length;
   return (
     <figure class="chart" data-chart="rejection">
@@ -94,19 +106,22 @@ function below(scores: Float32Array, threshold: number): number {
   return low;
 }
 
-/** Accepted unknowns and kept knowns at every threshold, and the area below; ties count half. */
+/** Accepted unknowns and kept knowns at so many thresholds as a drawing shows, and the exact area; ties count half. */
 export function roc(known: Float32Array, strange: Float32Array): { curve: [number, number][]; area: number } {
-  const corners: [number, number][] = [[0, 0]];
-  let [i, j, area] = [known.length - 1, strange.length - 1, 0];
+  const curve: [number, number][] = [[0, 0]];
+  let [i, j, area, before, height] = [known.length - 1, strange.length - 1, 0, 0, 0];
+  let [left, low] = [0, 0]; // the last corner
   while (i >= 0 || j >= 0) {
     const value = Math.max(i >= 0 ? known[i] : -Infinity, j >= 0 ? strange[j] : -Infinity);
     while (i >= 0 && known[i] === value) i--;
     while (j >= 0 && strange[j] === value) j--;
     const [x, y] = [1 - (j + 1) / strange.length, 1 - (i + 1) / known.length];
-    const [before, height] = corners[corners.length - 1];
     area += ((x - before) * (y + height)) / 2;
-    corners.push([x, y]);
+    [before, height] = [x, y];
+    if (x - left + y - low >= APART || (i < 0 && j < 0)) {
+      curve.push([x, y]);
+      [left, low] = [x, y];
+    }
   }
-  const step = Math.max(1, Math.ceil(corners.length / MOST_CORNERS));
-  return { curve: corners.filter((_, c) => c % step === 0 || c === corners.length - 1), area };
+  return { curve, area };
 }

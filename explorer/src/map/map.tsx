@@ -30,6 +30,10 @@ export function MapOf({ number }: { number: number }) {
   const size = useSignal({ width: 0, height: 0 });
   const frame = useSignal<Frame>({ x0: 0, kx: 1, y0: 0, ky: 1 });
   const drawer = useSignal<Drawer | null>(null);
+  const moved = (now: Frame) => {
+    const before = frame.peek();
+    if (now.x0 !== before.x0 || now.kx !== before.kx || now.y0 !== before.y0 || now.ky !== before.ky) frame.value = now;
+  };
   const said = useSignal("");
   const lassoing = useSignal(false);
   const pointed = useSignal(-1); // the sample under the pointer on this map
@@ -72,7 +76,7 @@ export function MapOf({ number }: { number: number }) {
     size.value = { width, height };
     const make = withWebgl ? webgl : canvas2d;
     const made = make(points.current!, width, height, {
-      moved: (now) => (frame.value = now),
+      moved,
       over: (point) => (pointed.value = store.hovered.value = point < 0 ? -1 : rows.peek()[point]),
       clicked: (point) => store.change({ focus: rows.peek()[point] }),
       lassoed: (polygon) => {
@@ -88,7 +92,7 @@ export function MapOf({ number }: { number: number }) {
       if (width < 10 || (width === size.peek().width && height === size.peek().height)) return;
       size.value = { width, height };
       made.resize(width, height);
-      frame.value = made.frame();
+      moved(made.frame());
     });
     observer.observe(box);
     return () => {
@@ -122,10 +126,10 @@ export function MapOf({ number }: { number: number }) {
     const shown = side.peek();
     const { run, space, method, part } = shown;
     const key = [run, space, method, part].join("|");
-    const moved = before.current.key === key && before.current.x !== drawn.x;
+    const glides = before.current.key === key && before.current.x !== drawn.x;
     before.current = { key, x: drawn.x };
-    void made.draw(drawn, moved && !matchMedia("(prefers-reduced-motion: reduce)").matches).then(() => {
-      frame.value = made.frame();
+    void made.draw(drawn, glides && !matchMedia("(prefers-reduced-motion: reduce)").matches).then(() => {
+      moved(made.frame());
       place.current?.setAttribute("data-drawn", String(samples.length));
       place.current?.setAttribute("data-strong", String(drawn.strong.reduce((sum, each) => sum + each, 0)));
       place.current?.setAttribute("data-plane", JSON.stringify(shown));
@@ -198,7 +202,7 @@ export function MapOf({ number }: { number: number }) {
     else if (event.key === "0") made.reset();
     else return;
     event.preventDefault();
-    frame.value = made.frame();
+    moved(made.frame());
   }
 
   const { run, space, method, epoch, axes, part } = side.value;
@@ -289,9 +293,9 @@ export function MapOf({ number }: { number: number }) {
               lassoing.value = !lassoing.value;
               drawer.peek()!.lasso(lassoing.value);
             }}>lasso</button>
-          <button type="button" aria-label="Zoom in" onClick={() => (drawer.peek()!.zoom(1.4), (frame.value = drawer.peek()!.frame()))}>+</button>
-          <button type="button" aria-label="Zoom out" onClick={() => (drawer.peek()!.zoom(1 / 1.4), (frame.value = drawer.peek()!.frame()))}>−</button>
-          <button type="button" aria-label="Whole map" onClick={() => (drawer.peek()!.reset(), (frame.value = drawer.peek()!.frame()))}>⤢</button>
+          <button type="button" aria-label="Zoom in" onClick={() => (drawer.peek()!.zoom(1.4), moved(drawer.peek()!.frame()))}>+</button>
+          <button type="button" aria-label="Zoom out" onClick={() => (drawer.peek()!.zoom(1 / 1.4), moved(drawer.peek()!.frame()))}>−</button>
+          <button type="button" aria-label="Whole map" onClick={() => (drawer.peek()!.reset(), moved(drawer.peek()!.frame()))}>⤢</button>
         </div>
         <Hover sample={pointed} places={places} frame={frame} size={size} />
         {!places.value && <p class="opening">reading …</p>}
