@@ -61,6 +61,7 @@ SCRIPTS = {
         "--samples 125000 250000 500000 1000000", "--samples 5000 10000 --queries 200", (240, 50), OPTION
     ),
     "embedding": Script("--samples 200000 --folder FOLDER", "--samples 10000 --seconds 2 --folder FOLDER", (180, 30)),
+    "explorer": Script("--folder FOLDER", "--sizes 2000 --repeats 3 --folder FOLDER", (420, 45), OPTION),
     "audit": Script("--folder FOLDER", "--folder FOLDER --samples 20000 --sample 200", (900, 60)),
 }
 

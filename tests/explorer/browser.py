@@ -132,12 +132,14 @@ class Explorer:
         expect(self.page.locator("#chosen")).to_have_text(f"{count:,} of {self.held.count:,} samples", timeout=60_000)
 
     def fresh(self) -> None:
-        """The first view again, as a change of the address, and every map whole."""
+        """The first view again, as a change of the address, every map whole, the table at its top."""
         _ = self.view
         self.page.evaluate("location.hash = ''")
         self.page.wait_for_function("() => document.querySelectorAll('.condition').length === 0")
         self.drawn()
         self.page.evaluate("document.querySelectorAll('[aria-label=\"Whole map\"]').forEach((each) => each.click())")
+        self.page.evaluate("document.querySelector('.scroll').scrollTop = 0")
+        self.page.wait_for_selector('tr[aria-rowindex="2"]')
 
     def exported(self) -> pd.DataFrame:
         """The chosen samples as the page writes them to CSV, all of it text."""

@@ -25,8 +25,8 @@ Trained = Callable[..., Audit]
 
 
 @pytest.fixture(scope="package")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """Trains a small network for some epochs, and measures it."""
+def trained(playwright: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """Trains a small network for some epochs, and measures it; where there is a browser to look at it."""
     root = tmp_path_factory.mktemp("runs")
 
     def made(name: str, data: dict[str, Any], objective: list[str], epochs: int, keep: list[int]) -> Audit:

@@ -110,7 +110,12 @@ def _many(folder: Path) -> Audit:
     files.write_table(folder / "samples.parquet", samples)
     regime = {"name": "supervised", "epochs": 1}
     facts = {"run": "many", "weights": "best", "classes": list(SIZES), "spaces": ["classifier", "probability"]}
-    facts |= {"experiment": {"objective": ["crossentropy@classifier"], "regime": regime}, "novelty": [], "log": []}
+    facts |= {
+        "experiment": {"objective": ["crossentropy@classifier"], "regime": regime},
+        "novelty": [],
+        "log": [],
+        "seed": 0,
+    }
     files.write_json(folder / "audit.json", facts)
     return Audit(folder)
 

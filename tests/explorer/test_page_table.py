@@ -80,7 +80,7 @@ def test_a_row_holds_the_values_of_its_sample_and_puts_it_in_focus(explorer: Exp
         assert float(cells[f"confidence · {run}"]) == pytest.approx(table["confidence"][sample], rel=1e-3)
     row.locator("td").nth(1).click()
     explorer.page.wait_for_selector(f'.panel[data-focus="{sample}"]')
-    assert "focus" in (row.get_attribute("class") or "")
+    explorer.page.wait_for_selector(f'tr.focus[data-sample="{sample}"]')
 
 
 def test_the_file_holds_what_the_parquet_holds(explorer: Explorer, tables: Tables) -> None:
