@@ -186,3 +186,16 @@ def test_a_file_that_was_cut_off_says_so(browser: Any, file: Path, tmp_path: Pat
     words.wait_for()
     assert "the file is not whole" in words.inner_text()
     page.close()
+
+
+def test_a_file_that_ends_within_its_program_says_so_after_a_while(browser: Any, file: Path, tmp_path: Path) -> None:
+    text = file.read_bytes()
+    cut = tmp_path / "cut.html"
+    cut.write_bytes(text[: text.index(b"<script>") + 50_000])
+    page = browser.new_page()
+    page.goto(cut.as_uri())
+    words = page.get_by_text("the file is not whole")
+    assert not words.is_visible()
+    page.evaluate("document.getAnimations().forEach((each) => each.finish())")  # the while is over
+    words.wait_for()
+    page.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,3 +169,19 @@ def test_a_job_goes_on_with_its_own_run_alone(tmp_path: Path, monkeypatch: pytes
     assert processes.restarted(tmp_path)
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
     assert not processes.restarted(tmp_path)
+
+
+def test_the_command_under_torchrun(pictures: Path, tmp_path: Path) -> None:
+    words = ["--data", pictures, "--net", "resnet20", "--size", 16, "--loss", "crossentropy@classifier", "--epochs", 1]
+    words += ["--set", "batch=8", "--out", tmp_path / "run"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*torchrun, "-m", "spacewise", "train", *map(str, words)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert files.read_json(tmp_path / "run" / "run.json")["status"] == "finished"
+    assert done.stderr.count("next: spacewise audit") == 1, "one process speaks"
