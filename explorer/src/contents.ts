@@ -28,7 +28,6 @@ export interface RunOf {
   neighbours: Record<string, { indices: Ref; distances: Ref }>;
   among: string;
   tables: Record<string, Row[]>;
-  novelty: string[];
   views: { main?: string; stored?: string };
   attention: {
     samples: number[];

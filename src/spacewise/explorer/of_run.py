@@ -20,7 +20,7 @@ from spacewise.report.retrieval import is_disjoint
 LOGITS = 20_000_000
 """Numbers of one run's class axes; of more, the page has none, or fewer epochs, and says so."""
 
-TABLES = ("accuracy", "retrieval", "rejection", "separation", "spaces", "log")
+TABLES = ("accuracy", "retrieval", "log")
 PARTS = ("train", "validation", "test", "confusers", SOURCE)
 SCALE = 32767  # of places, to two bytes
 HIDDEN = ("target", "first_hit@pixels")
@@ -86,7 +86,6 @@ def of_run(
         "neighbours": _neighbours(writing, number, name, audit, by_retrieval),
         "among": "samples of its part" if by_retrieval else "training samples",
         "tables": {key: _rows(audit.table(key)) for key in TABLES if audit.has(key)},
-        "novelty": list(audit.facts["novelty"]),
         "views": {} if by_retrieval else {"main": reading.main_view(audit), "stored": reading.STORED},
         "attention": attention.maps(blobs, audit, samples.places[number], table),
     }
